@@ -1,0 +1,72 @@
+// A container's way to Postgres: a node-postgres pool behind the slices' Database.
+
+import pg from 'pg';
+import { type Database, DatabaseFault, type TransactionalDatabase } from '../shared/database.ts';
+
+export interface PoolSettings {
+  url: string;
+  min: number;
+  max: number;
+  applicationName: string;
+  /** No statement runs longer; also the longest wait for a connection. */
+  timeoutMs: number;
+}
+
+export interface Pool extends TransactionalDatabase {
+  close(): Promise<void>;
+}
+
+export function openPool(settings: PoolSettings): Pool {
+  const pool = new pg.Pool({
+    connectionString: settings.url,
+    min: settings.min,
+    max: settings.max,
+    application_name: settings.applicationName,
+    connectionTimeoutMillis: settings.timeoutMs,
+    statement_timeout: settings.timeoutMs,
+    query_timeout: settings.timeoutMs + 1_000,
+    keepAlive: true,
+  });
+  // An idle connection that dies is dropped by the pool; the next query reports what is wrong.
+  pool.on('error', () => {});
+
+  return {
+    ...databaseOf(pool),
+    async transaction(work) {
+      const client = await pool.connect().catch(fault);
+      // A connection that dies between two statements also emits 'error'; the statement after it rejects.
+      client.on('error', () => {});
+      let broken: Error | undefined;
+      try {
+        await client.query('begin').catch(fault);
+        const value = await work(databaseOf(client));
+        await client.query('commit').catch(fault);
+        return value;
+      } catch (error) {
+        await client.query('rollback').catch((cause) => {
+          broken = cause;
+        });
+        throw error;
+      } finally {
+        client.removeAllListeners('error');
+        client.release(broken);
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+function databaseOf(connection: pg.Pool | pg.PoolClient): Database {
+  return {
+    query: async (text, params = []) => (await connection.query(text, [...params]).catch(fault)).rows,
+    arrays: async (text, params = []) =>
+      (await connection.query({ text, values: [...params], rowMode: 'array' }).catch(fault)).rows,
+  };
+}
+
+function fault(cause: unknown): never {
+  const error = cause as Partial<pg.DatabaseError> & Error;
+  // Node's own codes (ECONNREFUSED) are no SQLSTATE: those have five characters of A-Z and 0-9.
+  const sqlState = /^[0-9A-Z]{5}$/.test(error.code ?? '') ? error.code : undefined;
+  throw new DatabaseFault(error.message, { sqlState, cause });
+}

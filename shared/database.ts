@@ -18,14 +18,17 @@ export interface TransactionalDatabase extends Database {
 
 /**
  * The database could not do what was asked. `retryable` is true when the same statement may succeed later:
- * unreachable, timed out, overloaded, shutting down, lost a serialisation race.
+ * unreachable, timed out, overloaded, shutting down, lost a serialisation race. The message is safe to log: what
+ * Postgres says about values stays in `cause`.
  */
 export class DatabaseFault extends Error {
   override readonly name = 'DatabaseFault';
   readonly retryable: boolean;
   readonly sqlState: string | undefined;
   constructor(message: string, options: { sqlState?: string | undefined; cause: unknown }) {
-    super(message, { cause: options.cause });
+    super(options.sqlState ? `the database answered SQLSTATE ${options.sqlState}` : message, {
+      cause: options.cause,
+    });
     this.sqlState = options.sqlState;
     this.retryable = options.sqlState === undefined || isRetryable(options.sqlState);
   }

@@ -13,7 +13,11 @@ export class SettingsFault extends Error {
 }
 
 /** Empty strings count as absent, so that `NAME=` in an env file means the default. */
-export function parseSettings<S extends z.ZodMiniType>(process: string, schema: S, env: Record<string, unknown>) {
+export function parseSettings<S extends z.ZodMiniType>(
+  process: string,
+  schema: S,
+  env: Record<string, unknown>,
+) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data as z.output<S>;

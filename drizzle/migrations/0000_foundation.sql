@@ -300,7 +300,7 @@ begin
 end $$;
 revoke all on all functions in schema payment_service from public;
 grant execute on function payment_service.record_payments to recoup_webhooks;
-grant execute on function payment_service.accept_conflict, payment_service.dismiss_conflict to recoup_api;
+grant execute on function payment_service.accept_conflict, payment_service.dismiss_conflict, payment_service.currency_exponent to recoup_api;
 grant select on payment_service.payments, payment_service.payment_references, payment_service.payment_conflicts to recoup_api;
 
 -- Staging (filled by an ETL) and the log of its runs -----------------------------------------------------------

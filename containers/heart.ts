@@ -1,0 +1,43 @@
+// Beats on a timer of its own, so that a process whose work hangs can still say that it hangs. A beat that fails or
+// takes longer than the interval is given up; the next one comes at its time.
+
+import type { FaultLog } from './fault-log.ts';
+import { within } from './time-limit.ts';
+
+export interface Heart {
+  /** Beats now instead of at the next interval; at once after the beat under way, if there is one. */
+  beatNow(): void;
+  stop(): void;
+}
+
+export function startHeart(beat: () => Promise<void>, everyMs: number, faults: FaultLog): Heart {
+  let timer = setTimeout(run, everyMs);
+  let beating = false;
+  let again = false;
+  let stopped = false;
+
+  async function run(): Promise<void> {
+    clearTimeout(timer);
+    beating = true;
+    again = false;
+    try {
+      await within(everyMs, beat());
+      faults.succeeded();
+    } catch (error) {
+      faults.failed(error);
+    }
+    beating = false;
+    if (!stopped) timer = setTimeout(run, again ? 0 : everyMs);
+  }
+
+  return {
+    beatNow() {
+      if (beating) again = true;
+      else if (!stopped) void run();
+    },
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,56 @@
+// The log as Redis Streams, for deployments without Kafka: one stream per topic, one atomic append per batch. The
+// stream is bounded: entries beyond EVENT_STREAM_MAX_LENGTH go, read or not. Redis copies to its replicas after it
+// has answered, so a failover may lose the last entries; Kafka does not.
+
+import { createClient } from 'redis';
+import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
+import type { RedisSettings } from './env.ts';
+import { reconnecting } from './reconnecting.ts';
+
+const connectTimeoutMs = 3_000;
+const appendTimeoutMs = 10_000;
+const checkTimeoutMs = 5_000;
+const closeTimeoutMs = 2_000;
+
+const newClient = (url: string) =>
+  createClient({
+    url,
+    RESP: 2,
+    maintNotifications: 'disabled',
+    // It neither queues nor reconnects by itself: what cannot be sent now fails now.
+    disableOfflineQueue: true,
+    socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
+  });
+
+export function openRedisLog(settings: RedisSettings): EventLog {
+  const redis = reconnecting({
+    create: (lost) => newClient(settings.url).on('error', lost),
+    open: (client) => client.connect(),
+    discard: (client) => client.destroy(),
+  });
+  const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: settings.streamMaxLength } as const;
+
+  return {
+    async append(messages) {
+      try {
+        await redis.use(appendTimeoutMs, (client) => {
+          const batch = client.multi();
+          for (const { topic, eventId, key, payload } of messages) {
+            batch.xAdd(topic, '*', { event_id: eventId, key, payload }, { TRIM: trim });
+          }
+          return batch.exec();
+        });
+      } catch (cause) {
+        throw new EventLogFault('Redis did not confirm the messages', { cause });
+      }
+    },
+    async check() {
+      try {
+        await redis.use(checkTimeoutMs, (client) => client.ping());
+      } catch (cause) {
+        throw new EventLogFault('Redis does not answer', { cause });
+      }
+    },
+    close: () => redis.close(closeTimeoutMs),
+  };
+}

@@ -1,0 +1,157 @@
+// For tests only: what stands in a log as a consumer sees it, a connection that can be cut, and rows for the outbox.
+
+import { randomUUID } from 'node:crypto';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Kafka, logLevel } from 'kafkajs';
+import { createClient } from 'redis';
+import type { Database } from '../../shared/database.ts';
+import type { OutboxMessage } from '../../shared/outbox/message.ts';
+import { within } from '../time-limit.ts';
+
+export interface Appended {
+  eventId: string;
+  key: string;
+  payload: string;
+  /** Kafka only. */
+  eventType: string | undefined;
+}
+
+/** The whole stream, in its order. */
+export async function readStream(url: string, stream: string): Promise<Appended[]> {
+  const client = createClient({ url, socket: { reconnectStrategy: false } });
+  await client.connect();
+  try {
+    const entries = await client.xRange(stream, '-', '+');
+    return entries.map(({ message }) => ({
+      eventId: message.event_id as string,
+      key: message.key as string,
+      payload: message.payload as string,
+      eventType: undefined,
+    }));
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The whole topic; within a partition in its order. */
+export async function readTopic(brokers: string, topic: string): Promise<Appended[]> {
+  const kafka = new Kafka({ brokers: brokers.split(','), logLevel: logLevel.NOTHING });
+  const admin = kafka.admin();
+  await admin.connect();
+  const offsets = await admin.fetchTopicOffsets(topic);
+  await admin.disconnect();
+  const expected = offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  const found: Appended[] = [];
+  if (expected === 0) return found;
+  const consumer = kafka.consumer({ groupId: `test-${randomUUID()}` });
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    const { promise: complete, resolve } = Promise.withResolvers<void>();
+    await consumer.run({
+      eachMessage: async ({ message: { headers, key, value } }) => {
+        found.push({
+          eventId: String(headers?.event_id),
+          key: String(key),
+          payload: String(value),
+          eventType: headers?.event_type?.toString(),
+        });
+        if (found.length === expected) resolve();
+      },
+    });
+    await within(20_000, complete);
+    return found;
+  } finally {
+    await consumer.disconnect();
+  }
+}
+
+export interface Cuttable {
+  port: number;
+  /** Ends every connection and refuses new ones. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+}
+
+/** A door in front of a server on this machine. */
+export async function cuttable(targetPort: number): Promise<Cuttable> {
+  const sockets = new Set<Socket>();
+  let server: Server;
+  const open = (port: number) =>
+    new Promise<number>((resolve) => {
+      server = createServer((client) => {
+        const upstream = connect(targetPort, '127.0.0.1');
+        for (const socket of [client, upstream]) {
+          sockets.add(socket);
+          socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+        }
+        client.pipe(upstream).pipe(client);
+      }).listen(port, '127.0.0.1', () => resolve((server.address() as { port: number }).port));
+    });
+  const port = await open(0);
+  return {
+    port,
+    cut: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+    mend: async () => void (await open(port)),
+  };
+}
+
+/** A server that accepts connections and never says anything. */
+export async function silent(): Promise<{ port: number; close(): void }> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}
+
+/** `n` counts up within a key, so that order can be seen; the rest is whatever. */
+export const message = (
+  key: string,
+  n: number,
+  more: object = {},
+  topic = 'payment.events',
+): OutboxMessage => ({
+  position: '0',
+  topic,
+  key,
+  eventId: randomUUID(),
+  payload: JSON.stringify({ event_type: 'payment.recorded', key, n, ...more }),
+});
+
+export async function insert(db: Database, messages: readonly OutboxMessage[]): Promise<void> {
+  await db.query(
+    `insert into outbox.messages (destination, topic, key, event_id, payload)
+     select 'log', * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[])`,
+    [
+      messages.map((m) => m.topic),
+      messages.map((m) => m.key),
+      messages.map((m) => m.eventId),
+      messages.map((m) => m.payload),
+    ],
+  );
+}
+
+/** Each event's first appearance, by key: what a consumer that knows repetitions sees. */
+export function firstAppearances(log: readonly Appended[]): Record<string, number[]> {
+  const seen = new Set<string>();
+  const byKey: Record<string, number[]> = {};
+  for (const { eventId, key, payload } of log) {
+    if (seen.has(eventId)) continue;
+    seen.add(eventId);
+    byKey[key] ??= [];
+    byKey[key].push(JSON.parse(payload).n);
+  }
+  return byKey;
+}

@@ -1,0 +1,104 @@
+// Programs that npm does not bring (Redis, Java, Maven): found on PATH, installed with apt-get where we are root, or
+// named in one line a person can act on. Services that Debian would start with a package are not started.
+
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { step } from '../progress.ts';
+
+/** A program is missing and we may not install it. The message says what to type. */
+export class MissingProgram extends Error {
+  override readonly name = 'MissingProgram';
+}
+
+export interface Program {
+  name: string;
+  debianPackage: string;
+  /** What brings it on macOS, as one types it. */
+  macos: string;
+}
+
+export function findProgram(name: string): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The paths of the programs, in order; what is missing is installed first where that is possible. */
+export async function requirePrograms(purpose: string, programs: readonly Program[]): Promise<string[]> {
+  const missing = programs.filter((program) => !findProgram(program.name));
+  if (missing.length) {
+    if (process.getuid?.() !== 0 || !findProgram('apt-get')) throw missingProgram(purpose, missing);
+    const packages = missing.map((program) => program.debianPackage);
+    await step(`${purpose}: installing ${packages.join(' and ')} with apt-get`, () => install(packages));
+  }
+  const paths = programs.map((program) => findProgram(program.name));
+  if (paths.every((path) => path !== undefined)) return paths;
+  throw missingProgram(
+    purpose,
+    programs.filter((_, i) => !paths[i]),
+  );
+}
+
+function missingProgram(purpose: string, missing: readonly Program[]): MissingProgram {
+  const names = missing.map((program) => program.name).join(' and ');
+  const debian = `sudo apt-get install ${missing.map((program) => program.debianPackage).join(' ')}`;
+  const macos = missing.map((program) => program.macos).join(' && ');
+  return new MissingProgram(
+    `${purpose} needs ${names}, which ${missing.length > 1 ? 'are' : 'is'} not installed. Debian: ${debian}; macOS: ${macos}`,
+  );
+}
+
+async function install(packages: readonly string[]): Promise<void> {
+  // Debian's tools ask policy-rc.d before they start a service; 101 means no. The file is ours only for now.
+  const policy = '/usr/sbin/policy-rc.d';
+  const ours = !existsSync(policy);
+  if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  const env: NodeJS.ProcessEnv = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  env.PATH = [env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
+  const get = (...args: string[]) =>
+    runText('apt-get', [...args, '-qq', '-o', 'DPkg::Lock::Timeout=120'], { env });
+  try {
+    const installPackages = () => get('install', '-y', '--no-install-recommends', ...packages);
+    await installPackages().catch(async () => {
+      await get('update');
+      await installPackages();
+    });
+    if (packages.includes('redis-server') && existsSync('/run/systemd/system')) {
+      await runText('systemctl', ['disable', 'redis-server'], { env });
+    }
+  } finally {
+    if (ours) rmSync(policy, { force: true });
+  }
+}
+
+/** Runs a program to its end and returns its standard output; an error carries what it said. */
+export function runText(
+  command: string,
+  args: readonly string[],
+  options: { cwd?: string; env?: NodeJS.ProcessEnv; uid?: number; gid?: number; input?: string } = {},
+): Promise<string> {
+  const { input, ...rest } = options;
+  return new Promise((resolve, reject) => {
+    const child = execFile(
+      command,
+      args,
+      { ...rest, maxBuffer: 64 * 1024 * 1024 },
+      (error, stdout, stderr) => {
+        if (!error) return resolve(stdout);
+        const said = `${stderr}\n${stdout}`.trim().split('\n').slice(-15).join('\n  ');
+        const how = child.exitCode === null ? error.message : `failed with code ${child.exitCode}`;
+        reject(new Error(`${command} ${args[0] ?? ''} ${how}${said ? `:\n  ${said}` : ''}`));
+      },
+    );
+    child.stdin?.on('error', () => {}).end(input);
+  });
+}

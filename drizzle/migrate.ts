@@ -1,0 +1,112 @@
+// Brings a database to the schema of this checkout, forward only, under a lock: two starters at once are safe. Refuses
+// when a file that was applied has been edited since, or when a new file sorts before one that was applied.
+//
+// As a command (`node drizzle/migrate.ts`): migrates DATABASE_URL, creates the coming months' partitions, and lets each
+// role log in whose RECOUP_<ROLE>_PASSWORD is set. Use the direct URL, not a pooler's: the lock belongs to a session.
+
+import { join } from 'node:path';
+import { readMigrationFiles } from 'drizzle-orm/migrator';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
+import pg from 'pg';
+
+export const roles = ['recoup_webhooks', 'recoup_auth', 'recoup_api', 'recoup_publisher'] as const;
+export type Role = (typeof roles)[number];
+
+const migrationsFolder = join(import.meta.dirname, 'migrations');
+/** Any number will do, as long as nothing else takes it. */
+const lock = 7_234_051_902;
+const monthsAhead = 3;
+
+export async function migrate(
+  databaseUrl: string,
+  report: (line: string) => void,
+): Promise<{ applied: number }> {
+  return connected(databaseUrl, async (client) => {
+    await client.query('select pg_advisory_lock($1)', [lock]);
+    const before = await refuseEditedMigrations(client);
+    await applyMigrations(drizzle({ client }), { migrationsFolder });
+    const applied = readMigrationFiles({ migrationsFolder }).length - before;
+    report(applied ? `migrations applied: ${applied}` : 'migrations: nothing to apply');
+    return { applied };
+  });
+}
+
+/** Lets the roles log in. The passwords go to the database alone, and not into its log where we may say so. */
+export async function setRolePasswords(
+  databaseUrl: string,
+  passwords: Partial<Record<Role, string>>,
+): Promise<void> {
+  await connected(databaseUrl, async (client) => {
+    // Only a superuser may; a managed database has its own rules for its log.
+    await client.query(`set log_statement = 'none'; set log_min_duration_statement = -1`).catch(() => {});
+    for (const role of roles) {
+      const password = passwords[role];
+      if (password === undefined) continue;
+      if (password === '') throw new Error(`the password of ${role} is empty`);
+      const quoted = `${pg.escapeIdentifier(role)} with login password ${pg.escapeLiteral(password)}`;
+      await client.query(`alter role ${quoted}`);
+    }
+  });
+}
+
+/** Creates the partitions of this month and the coming ones where they are missing. */
+async function ensurePartitions(databaseUrl: string): Promise<number> {
+  return connected(databaseUrl, async (client) => {
+    const { rows } = await client.query('select payment_service.ensure_partitions($1) as created', [
+      monthsAhead,
+    ]);
+    return rows[0].created;
+  });
+}
+
+/** How many of this checkout's migrations are applied. */
+async function refuseEditedMigrations(client: pg.Client): Promise<number> {
+  const { rows: tables } = await client.query(`select to_regclass('drizzle.__drizzle_migrations') as log`);
+  if (tables[0].log === null) return 0;
+  const { rows } = await client.query<{ hash: string; created_at: string }>(
+    'select hash, created_at from drizzle.__drizzle_migrations order by created_at',
+  );
+  const applied = new Map(rows.map((row) => [Number(row.created_at), row.hash]));
+  const newest = Math.max(...applied.keys());
+  const files = readMigrationFiles({ migrationsFolder });
+  for (const { folderMillis, hash } of files) {
+    const when = `the migration of ${new Date(folderMillis).toISOString()} (drizzle/migrations/meta/_journal.json)`;
+    if (applied.has(folderMillis) && applied.get(folderMillis) !== hash) {
+      throw new Error(
+        `${when} was edited after this database had applied it; restore it and write a new one`,
+      );
+    }
+    if (!applied.has(folderMillis) && folderMillis < newest) {
+      throw new Error(
+        `${when} is older than one this database has applied, and would be skipped; give it a later time`,
+      );
+    }
+  }
+  return files.filter((file) => applied.has(file.folderMillis)).length;
+}
+
+async function connected<T>(databaseUrl: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+if (import.meta.main) {
+  const databaseUrl = process.env.DATABASE_URL;
+  if (!databaseUrl) throw new Error('DATABASE_URL is not set: the direct URL of a role that owns the schema');
+  await migrate(databaseUrl, console.log);
+  console.log(`partitions created: ${await ensurePartitions(databaseUrl)}`);
+  const passwords = Object.fromEntries(
+    roles.flatMap((role) => {
+      const password = process.env[`${role.toUpperCase()}_PASSWORD`];
+      return password ? [[role, password]] : [];
+    }),
+  );
+  await setRolePasswords(databaseUrl, passwords);
+  console.log(`roles that got a password: ${Object.keys(passwords).join(', ') || 'none'}`);
+}

@@ -1,0 +1,65 @@
+// The payments slice's tables as the reads see them; the migrations are the definition.
+
+import {
+  bigserial,
+  boolean,
+  char,
+  date,
+  integer,
+  numeric,
+  pgSchema,
+  pgTable,
+  text,
+  timestamp,
+  uuid,
+  varchar,
+} from 'drizzle-orm/pg-core';
+
+const schema = pgSchema('payment_service');
+
+const version = {
+  namespace: text('namespace').notNull(),
+  referenceNumber: varchar('reference_number', { length: 255 }).notNull(),
+  loanAccountNumber: varchar('loan_account_number', { length: 20 }).notNull(),
+  cif: varchar('cif', { length: 20 }).notNull(),
+  amount: numeric('amount', { precision: 19, scale: 4 }).notNull(),
+  currency: char('currency', { length: 3 }).notNull(),
+  paymentDate: timestamp('payment_date', { withTimezone: true }).notNull(),
+  paidOn: date('paid_on').notNull(),
+  paymentChannel: varchar('payment_channel', { length: 100 }).notNull(),
+  source: varchar('source', { length: 50 }).notNull(),
+  /** jsonb; read it as text and parse it exactly. */
+  metadata: text('metadata').notNull(),
+  actor: text('actor').notNull(),
+};
+
+export const payments = schema.table('payments', {
+  id: uuid('id').notNull(),
+  ...version,
+  linkedPaymentId: uuid('linked_payment_id'),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+});
+
+export const paymentConflicts = schema.table('payment_conflicts', {
+  id: uuid('id').notNull(),
+  paymentId: uuid('payment_id').notNull(),
+  ...version,
+  timesSeen: integer('times_seen').notNull(),
+  firstSeenAt: timestamp('first_seen_at', { withTimezone: true }).notNull(),
+  lastSeenAt: timestamp('last_seen_at', { withTimezone: true }).notNull(),
+  status: text('status', { enum: ['open', 'accepted', 'dismissed'] }).notNull(),
+  decidedBy: text('decided_by'),
+  decidedAt: timestamp('decided_at', { withTimezone: true }),
+  reason: text('reason'),
+  acceptedPaymentId: uuid('accepted_payment_id'),
+});
+
+export const paymentStaging = pgTable('payment_staging', {
+  id: bigserial('id', { mode: 'bigint' }),
+  processed: boolean('processed'),
+});
+
+export const stagingProcessLog = schema.table('staging_process_log', {
+  id: uuid('id').notNull(),
+  startedAt: timestamp('started_at', { withTimezone: true }),
+});

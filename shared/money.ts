@@ -1,0 +1,68 @@
+// Money is a whole number of a currency's minor units. Text becomes money exactly or not at all: one decimal more
+// than the currency has is a refusal, nothing is ever rounded and nothing passes through a double.
+
+import { ok, type Result, refused } from './result.ts';
+
+export interface Money {
+  amountMinor: bigint;
+  /** ISO 4217, upper case. */
+  currency: string;
+}
+
+export type AmountFault = 'not_a_number' | 'not_positive' | 'too_large' | 'too_many_decimals';
+
+// ISO 4217, active codes by number of minor-unit digits. SQL has the same list in currency_exponent().
+const byExponent: Record<number, string> = {
+  0: 'BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF',
+  2:
+    'AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW ' +
+    'CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF ' +
+    'IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK ' +
+    'MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP ' +
+    'SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG ' +
+    'YER ZAR ZMW ZWG',
+  3: 'BHD IQD JOD KWD LYD OMR TND',
+  4: 'CLF UYW',
+};
+const exponents = new Map(
+  Object.entries(byExponent).flatMap(([exponent, codes]) =>
+    codes.split(' ').map((code) => [code, +exponent] as const),
+  ),
+);
+
+export const currencies: ReadonlyArray<string> = [...exponents.keys()];
+
+/** Digits after the point of `currency`, or undefined when ISO 4217 has no such active code. */
+export const currencyExponent = (currency: string): number | undefined => exponents.get(currency);
+
+/** Amounts stay below this many major units (seed 003's DECIMAL(15,2) has thirteen digits before the point). */
+const integerDigitsLimit = 13;
+const textLimit = 64;
+
+/**
+ * Reads a decimal string or the source text of a JSON number ("100.50", "1e2"), in major units of a known currency.
+ * Every digit written after the point counts, trailing zeros too: "1.000" has too many decimals for EUR.
+ */
+export function parseAmount(text: string, currency: string): Result<Money, AmountFault> {
+  const exponent = exponents.get(currency);
+  if (exponent === undefined) throw new Error('parseAmount needs a known currency');
+  const match = text.length <= textLimit ? /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text) : null;
+  if (!match) return refused('not_a_number');
+  const [, sign, whole = '', fraction = '', power = '0'] = match;
+  const decimals = fraction.length - Number(power);
+  const digits = BigInt(whole + fraction);
+  if (sign || digits === 0n) return refused('not_positive');
+  if (decimals > exponent) return refused('too_many_decimals');
+  const amountMinor = digits * 10n ** BigInt(exponent - decimals);
+  if (amountMinor >= 10n ** BigInt(integerDigitsLimit + exponent)) return refused('too_large');
+  return ok({ amountMinor, currency });
+}
+
+/** Decimal text in major units with exactly the currency's decimals: "100.50", "100" for JPY. */
+export function formatAmount({ amountMinor, currency }: Money): string {
+  const exponent = exponents.get(currency) ?? 0;
+  const digits = (amountMinor < 0n ? -amountMinor : amountMinor).toString().padStart(exponent + 1, '0');
+  const point = digits.length - exponent;
+  const text = exponent === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`;
+  return amountMinor < 0n ? `-${text}` : text;
+}

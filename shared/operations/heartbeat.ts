@@ -1,0 +1,11 @@
+// What a long-running process says of itself every few seconds. Who hears nothing for a while must take it for dead:
+// a heartbeat promises nothing about the time after it.
+
+export interface Heartbeat {
+  process: string;
+  /** Tells the instances of a process apart; the same one overwrites its earlier heartbeat. */
+  instance: string;
+  healthy: boolean;
+  /** Names, counts and instants only: it is shown to whoever may see health. */
+  detail: Record<string, string | number | boolean | null>;
+}

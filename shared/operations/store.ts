@@ -1,0 +1,24 @@
+// The operations slice's only SQL.
+
+import type { Database } from '../database.ts';
+import type { Heartbeat } from './heartbeat.ts';
+
+export async function saveHeartbeat(db: Database, heartbeat: Heartbeat): Promise<void> {
+  await db.query(
+    `insert into operations.heartbeats (process, instance, healthy, detail) values ($1, $2, $3, $4)
+     on conflict (process, instance)
+       do update set healthy = excluded.healthy, detail = excluded.detail, beat_at = now()`,
+    [heartbeat.process, heartbeat.instance, heartbeat.healthy, JSON.stringify(heartbeat.detail)],
+  );
+}
+
+/** Of any process: who removes it does not matter, and a process that is gone for good cannot do it itself. */
+export async function removeOldHeartbeats(db: Database, limit: number): Promise<void> {
+  await db.query(
+    `delete from operations.heartbeats where (process, instance) in (
+       select process, instance from operations.heartbeats
+       where beat_at < now() - interval '1 hour' order by beat_at limit $1
+     )`,
+    [limit],
+  );
+}

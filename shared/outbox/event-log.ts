@@ -1,0 +1,22 @@
+// What the relay may know of the log it publishes to (Kafka, Redis Streams): messages in, confirmation out.
+// A log that cannot do what was asked throws EventLogFault and nothing else, within a time it bounds itself.
+
+import type { OutboxMessage } from './message.ts';
+
+export interface EventLog {
+  /**
+   * Appends the messages so that those of one key stand in the order given, and returns when all of them are
+   * confirmed. When it throws, none, some or all may have been appended: repeating the call is safe, since a
+   * consumer knows a repeated message by its event id.
+   */
+  append(messages: readonly OutboxMessage[]): Promise<void>;
+  /** Returns when the log would take messages now. */
+  check(): Promise<void>;
+  /** Lets go of the connection. Does not throw; nothing may be appended afterwards. */
+  close(): Promise<void>;
+}
+
+/** The log is away, refuses, or did not confirm in time. Always worth repeating. */
+export class EventLogFault extends Error {
+  override readonly name = 'EventLogFault';
+}

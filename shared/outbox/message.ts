@@ -1,0 +1,24 @@
+// A message that is still to be delivered: a row of the outbox, put there by the transaction that did what it tells.
+// Its payload is the exact text that goes out; nothing on the way reads an amount through a double.
+
+export interface OutboxMessage {
+  /** A bigint as text: where it stands in its destination. Gaps are normal, and a lower one may appear later. */
+  position: string;
+  topic: string;
+  /** Messages of one key keep their order. */
+  key: string;
+  /** The same in every repetition: what a consumer deduplicates by. */
+  eventId: string;
+  /** JSON. */
+  payload: string;
+}
+
+/** What the payload calls its type; undefined when it is no JSON object or names none. */
+export function eventType(payload: string): string | undefined {
+  try {
+    const type: unknown = JSON.parse(payload)?.event_type;
+    return typeof type === 'string' ? type : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,47 @@
+// A payment as it arrives: what identifies it, which facts it states. Pure; the clock and the database are elsewhere.
+
+import { sha256, uuidOf } from '../id.ts';
+import { formatAmount, type Money } from '../money.ts';
+
+export interface NewPayment {
+  /** Together with the reference number the payment's identity; a channel's setting, 'default' unless told. */
+  namespace: string;
+  referenceNumber: string;
+  loanAccountNumber: string;
+  cif: string;
+  amount: Money;
+  paymentDate: Date;
+  /** The calendar date of `paymentDate` in the business zone. */
+  paidOn: string;
+  paymentChannel: string;
+  /** A JSON object as text, numbers spelled as they came. */
+  metadata: string;
+}
+
+export type PaymentSource = 'webhook' | 'staging' | 'api' | 'sync';
+
+/** What recording one payment came to. A duplicate's id is that of the payment recorded first. */
+export type Recorded =
+  | { outcome: 'created' | 'duplicate'; paymentId: string }
+  | { outcome: 'conflict'; paymentId: string; conflictId: string };
+
+/** Namespace UUIDs of ours (random, fixed for good): changing one would let every payment in twice. */
+const paymentSpace = '6f3c1d0a-9c0e-4b57-8a55-0d8c2f1b7e41';
+const recordedEventSpace = 'b1a0c7de-52a4-4f0f-9f0e-3f7d1f6c9a12';
+
+type Identity = Pick<NewPayment, 'namespace' | 'referenceNumber'>;
+
+/** The payment's id, the same for every way in: webhook, retry, staging. */
+export const paymentIdOf = ({ namespace, referenceNumber }: Identity): Promise<string> =>
+  uuidOf(paymentSpace, JSON.stringify([namespace, referenceNumber]));
+
+/** The id of the event `payment.recorded` for a payment id. */
+export const recordedEventIdOf = (paymentId: string): Promise<string> =>
+  uuidOf(recordedEventSpace, paymentId);
+
+/** The identity of the payment that an accepted conflict becomes. */
+export const conflictNamespace = (conflictId: string): string => `conflict:${conflictId}`;
+
+/** Hash of the facts: two deliveries of one reference with equal hashes are the same payment. */
+export const factsHash = ({ amount, loanAccountNumber, paidOn }: NewPayment): Promise<string> =>
+  sha256(JSON.stringify([formatAmount(amount), amount.currency, loanAccountNumber, paidOn]));

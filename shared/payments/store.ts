@@ -1,0 +1,82 @@
+// The payments slice's only SQL. Recording and deciding go through functions of the database, so that the edge needs
+// one round trip and its role no table. What screens show is read in shared/read/.
+
+import { eq } from 'drizzle-orm';
+import { paymentConflicts } from '../../drizzle/schema/payments.ts';
+import { type Database, tables } from '../database.ts';
+import { formatAmount } from '../money.ts';
+import type { NewPayment, PaymentSource, Recorded } from './payment.ts';
+
+type Identified = NewPayment & { id: string; eventId: string };
+
+const recordStatement = `select * from payment_service.record_payments(
+  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::text[],
+  $9::timestamptz[], $10::date[], $11::text[], $12::text[], array_fill(null::uuid, array[cardinality($1)]), $13, $14)`;
+
+export async function saveRecordedPayments(
+  db: Database,
+  batch: readonly Identified[],
+  from: { source: PaymentSource; actor: string },
+): Promise<Recorded[]> {
+  const column = (value: (payment: Identified) => string) => batch.map(value);
+  const rows = await db.query<{
+    outcome: Recorded['outcome'];
+    payment_id: string;
+    conflict_id: string | null;
+  }>(recordStatement, [
+    column((p) => p.id),
+    column((p) => p.eventId),
+    column((p) => p.namespace),
+    column((p) => p.referenceNumber),
+    column((p) => p.loanAccountNumber),
+    column((p) => p.cif),
+    column((p) => formatAmount(p.amount)),
+    column((p) => p.amount.currency),
+    column((p) => p.paymentDate.toISOString()),
+    column((p) => p.paidOn),
+    column((p) => p.paymentChannel),
+    column((p) => p.metadata),
+    from.source,
+    from.actor,
+  ]);
+  if (rows.length !== batch.length) throw new Error(`recorded ${rows.length} of ${batch.length} payments`);
+  return rows.map((row) =>
+    row.outcome === 'conflict'
+      ? { outcome: row.outcome, paymentId: row.payment_id, conflictId: row.conflict_id as string }
+      : { outcome: row.outcome, paymentId: row.payment_id },
+  );
+}
+
+type Decided = 'open' | 'accepted' | 'dismissed' | undefined;
+
+/** The conflict's status before the call; undefined when there is no such conflict. */
+export async function saveAcceptedConflict(
+  db: Database,
+  d: { conflictId: string; id: string; eventId: string; reason: string | null; actor: string },
+): Promise<Decided> {
+  const [row] = await db.query<{ status_before: NonNullable<Decided> }>(
+    'select * from payment_service.accept_conflict($1, $2, $3, $4, $5)',
+    [d.conflictId, d.id, d.eventId, d.reason, d.actor],
+  );
+  return row?.status_before;
+}
+
+/** As above. */
+export async function saveDismissedConflict(
+  db: Database,
+  d: { conflictId: string; reason: string; actor: string },
+): Promise<Decided> {
+  const [row] = await db.query<{ status_before: NonNullable<Decided> }>(
+    'select * from payment_service.dismiss_conflict($1, $2, $3)',
+    [d.conflictId, d.reason, d.actor],
+  );
+  return row?.status_before;
+}
+
+export async function conflictReference(db: Database, conflictId: string): Promise<string | undefined> {
+  const rows = await tables(db)
+    .select({ referenceNumber: paymentConflicts.referenceNumber })
+    .from(paymentConflicts)
+    .where(eq(paymentConflicts.id, conflictId));
+  return rows[0]?.referenceNumber;
+}

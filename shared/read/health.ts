@@ -1,0 +1,78 @@
+// How the whole system is, read in one statement across the slices. It never writes.
+
+import { sql } from 'drizzle-orm';
+import { heartbeats } from '../../drizzle/schema/operations.ts';
+import { messages } from '../../drizzle/schema/outbox.ts';
+import { paymentStaging, stagingProcessLog } from '../../drizzle/schema/payments.ts';
+import { type Database, tables } from '../database.ts';
+
+export interface Pulse {
+  process: string;
+  instance: string;
+  healthy: boolean;
+  ageSeconds: number;
+  detail: Record<string, string | number | boolean | null>;
+}
+
+export interface SystemState {
+  stagingBacklog: number;
+  /** ISO 8601, UTC; null when nothing was ever staged. */
+  lastStagingRun: string | null;
+  /** Messages still to be delivered and the age of the oldest, by destination. */
+  outbox: Array<{ destination: string; waiting: number; oldestSeconds: number }>;
+  pulses: Pulse[];
+}
+
+export async function readSystemState(db: Database): Promise<SystemState> {
+  const [row] = await tables(db)
+    .select({
+      stagingBacklog: sql<string>`(select count(*) from ${paymentStaging} where ${paymentStaging.processed} is not true)`,
+      lastStagingRun: sql<
+        string | null
+      >`(select to_char(max(${stagingProcessLog.startedAt}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') from ${stagingProcessLog})`,
+      outbox: sql<string>`(select coalesce(json_agg(waiting), '[]')::text from (
+        select ${messages.destination} as destination, count(*) as waiting,
+               round(extract(epoch from now() - min(${messages.createdAt})), 1) as "oldestSeconds"
+        from ${messages} group by ${messages.destination}) as waiting)`,
+      pulses: sql<string>`(select coalesce(json_agg(pulse), '[]')::text from (
+        select ${heartbeats.process} as process, ${heartbeats.instance} as instance, ${heartbeats.healthy} as healthy,
+               ${heartbeats.detail} as detail, round(extract(epoch from now() - ${heartbeats.beatAt}), 1) as "ageSeconds"
+        from ${heartbeats} order by ${heartbeats.process}, ${heartbeats.instance}) as pulse)`,
+    })
+    .from(sql`(values (1)) as one`);
+  if (!row) throw new Error('the system state has one row');
+  return {
+    stagingBacklog: Number(row.stagingBacklog),
+    lastStagingRun: row.lastStagingRun,
+    outbox: JSON.parse(row.outbox),
+    pulses: JSON.parse(row.pulses),
+  };
+}
+
+/** The containers that must be alive, whoever runs them. */
+const expectedProcesses = ['publisher'] as const;
+
+/** An instance that has not been heard of for this long is dead. */
+const silentAfterSeconds = 30;
+/** A message that waits longer means that its destination does not keep up. */
+const lateAfterSeconds = 60;
+
+type Check = 'ok' | 'error';
+const check = (healthy: boolean): Check => (healthy ? 'ok' : 'error');
+
+/** What the state says about the log, the outbox and each expected container. */
+export function judge({ outbox, pulses }: SystemState) {
+  const alive = pulses.filter((pulse) => pulse.ageSeconds < silentAfterSeconds);
+  const oldestSeconds = Math.max(0, ...outbox.map((destination) => destination.oldestSeconds));
+  return {
+    log: check(alive.some((pulse) => pulse.process === 'publisher' && pulse.detail.log_ok === true)),
+    outbox: check(oldestSeconds < lateAfterSeconds),
+    oldestSeconds,
+    containers: Object.fromEntries(
+      expectedProcesses.map((process) => {
+        const instances = alive.filter((pulse) => pulse.process === process);
+        return [process, check(instances.length > 0 && instances.every((pulse) => pulse.healthy))];
+      }),
+    ) as Record<(typeof expectedProcesses)[number], Check>,
+  };
+}

@@ -1,0 +1,126 @@
+// One Postgres, one Redis and one Kafka for a whole run, in a temporary folder that goes with it; what a killed run
+// left behind is cleared first. Without Java the Kafka tests are skipped aloud, and CI refuses to skip them.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { TestProject } from 'vitest/node';
+import { say } from '../dev/progress.ts';
+import { startKafka } from '../dev/servers/kafka.ts';
+import { startPostgres } from '../dev/servers/postgres.ts';
+import { killOrphans } from '../dev/servers/process.ts';
+import { MissingProgram } from '../dev/servers/program.ts';
+import { startRedis } from '../dev/servers/redis.ts';
+import { migrate, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The superuser's, of a database that no test uses. */
+    postgresUrl: string;
+    rolePasswords: Record<Role, string>;
+    redisUrl: string;
+    /** Null when Kafka is skipped. */
+    kafkaBrokers: string | null;
+  }
+}
+
+const folderPrefix = 'recoup-test-';
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  await clearKilledRuns();
+  const folder = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`));
+  // Postgres may run as another user, who has to get through to its data.
+  chmodSync(folder, 0o711);
+  const stops: (() => Promise<void>)[] = [];
+  const teardown = async () => {
+    const results = await Promise.allSettled(stops.map((stop) => stop()));
+    rmSync(folder, { recursive: true, force: true });
+    const failed = results.find((result) => result.status === 'rejected');
+    if (failed) throw failed.reason;
+  };
+
+  const starts = await Promise.allSettled([
+    postgres(project, folder, stops),
+    redis(project, folder, stops),
+    kafka(project, folder, stops),
+  ]);
+  const failed = starts.find((start) => start.status === 'rejected');
+  if (failed) {
+    await teardown().catch(() => {});
+    throw failed.reason;
+  }
+  return teardown;
+}
+
+async function postgres(project: TestProject, folder: string, stops: (() => Promise<void>)[]): Promise<void> {
+  const server = await startPostgres({
+    dataDir: join(folder, 'postgres'),
+    logFile: join(folder, 'postgres.log'),
+    password: randomBytes(16).toString('hex'),
+    fast: true,
+  });
+  stops.push(async () => {
+    await server.stop();
+    rmSync(server.dataDir, { recursive: true, force: true });
+  });
+  const client = new pg.Client({ connectionString: server.url });
+  await client.connect();
+  await client.query('create database recoup_template');
+  await client.end();
+  const template = new URL(server.url);
+  template.pathname = '/recoup_template';
+  await migrate(template.href, () => {});
+  const passwords = roles.map((role) => [role, randomBytes(16).toString('hex')]);
+  const rolePasswords = Object.fromEntries(passwords) as Record<Role, string>;
+  await setRolePasswords(server.url, rolePasswords);
+  project.provide('postgresUrl', server.url);
+  project.provide('rolePasswords', rolePasswords);
+}
+
+async function redis(project: TestProject, folder: string, stops: (() => Promise<void>)[]): Promise<void> {
+  const server = await startRedis({
+    dataDir: join(folder, 'redis'),
+    logFile: join(folder, 'redis.log'),
+    fsync: 'everysec',
+  });
+  stops.push(() => server.stop());
+  project.provide('redisUrl', server.url);
+}
+
+/** Skipped on demand, or where there is no Java and we may not install one; but never in CI. */
+async function kafka(project: TestProject, folder: string, stops: (() => Promise<void>)[]): Promise<void> {
+  const start = async () => {
+    if (process.env.RECOUP_SKIP_KAFKA === '1') throw new MissingProgram('RECOUP_SKIP_KAFKA is 1');
+    return startKafka({ dataDir: join(folder, 'kafka'), logFile: join(folder, 'kafka.log') });
+  };
+  try {
+    const server = await start();
+    stops.push(() => server.stop());
+    project.provide('kafkaBrokers', server.brokers);
+  } catch (error) {
+    if (!(error instanceof MissingProgram) || process.env.CI === 'true') throw error;
+    const line = '*'.repeat(100);
+    say(`${line}\n* THE KAFKA TESTS ARE SKIPPED: ${error.message}\n${line}`);
+    project.provide('kafkaBrokers', null);
+  }
+}
+
+/** A run that was killed with -9 leaves its servers and its folder. */
+async function clearKilledRuns(): Promise<void> {
+  for (const name of readdirSync(tmpdir()).filter((file) => file.startsWith(folderPrefix))) {
+    if (isAlive(Number.parseInt(name.slice(folderPrefix.length), 10))) continue;
+    const folder = join(tmpdir(), name);
+    await killOrphans(folder);
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -1,0 +1,28 @@
+// Two projects: `unit` is quick and starts nothing; `integration` (x.int.test.ts, journeys, chaos) has real servers,
+// started once per run and only when one of its files is about to run.
+
+import { defineConfig } from 'vitest/config';
+
+const integration = ['**/*.int.test.ts', 'test/{journeys,chaos}/**/*.test.ts'];
+const exclude = ['**/node_modules/**', '**/.recoup/**', '**/.wrangler/**', '**/dist/**'];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    // kafkajs on Node 24: known and harmless.
+    execArgv: ['--disable-warning=TimeoutNegativeWarning'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    teardownTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, ...integration] },
+      },
+      {
+        extends: true,
+        test: { name: 'integration', include: integration, exclude, globalSetup: ['test/global-setup.ts'] },
+      },
+    ],
+  },
+});

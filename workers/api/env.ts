@@ -1,0 +1,40 @@
+// The front door's settings; .env.example documents each. WEBHOOKS and AUTH are service bindings to the two others.
+
+import * as z from 'zod/mini';
+import { isTimeZone } from '../../shared/calendar-date.ts';
+import { parseSettings } from '../../shared/settings.ts';
+import { commonSettings, commonVariables, postgresUrl } from '../settings.ts';
+
+const timeoutMs = 5_000;
+
+/** What answers in place of another Worker: a service binding, or on other runtimes a fetch to its address. */
+export interface Door {
+  fetch(request: Request): Promise<Response>;
+}
+const door = (what: string) =>
+  z.custom<Door>(
+    (value) => typeof (value as Partial<Door> | undefined)?.fetch === 'function',
+    `is missing: the service binding to the ${what} Worker`,
+  );
+
+const variables = z.object({
+  ...commonVariables,
+  DATABASE_URL: postgresUrl('the database, as role recoup_api'),
+  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
+  METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
+  WEBHOOKS: door('webhooks'),
+  AUTH: door('auth'),
+});
+
+export function readApiSettings(env: Record<string, unknown>) {
+  const values = parseSettings('api', variables, env);
+  return {
+    ...commonSettings(values),
+    database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
+    timeZone: values.BUSINESS_TIME_ZONE,
+    metricsOpen: values.METRICS_ACCESS === 'open',
+    webhooks: values.WEBHOOKS,
+    auth: values.AUTH,
+  };
+}
+export type ApiSettings = ReturnType<typeof readApiSettings>;

@@ -1,0 +1,38 @@
+// GET /health in seed 003's keys and words, further checks beside them. Every check has its own time limit, so that
+// one part that hangs is one 'error' and not a health check that hangs.
+
+import { errorFields } from '../../shared/log.ts';
+import { judge, readSystemState } from '../../shared/read/health.ts';
+import type { RequestContext } from '../app.ts';
+import { openDatabase } from '../database.ts';
+import { openRedis } from '../redis.ts';
+import type { ApiSettings } from './env.ts';
+
+const databaseTimeoutMs = 2_000;
+const redisTimeoutMs = 1_000;
+
+export async function health(c: RequestContext<ApiSettings>): Promise<Response> {
+  const { database, redis } = c.get('settings');
+  const quiet = (part: string) => (error: unknown) => {
+    c.get('log').warn('check_failed', { part, ...errorFields(error) });
+    return undefined;
+  };
+  const [state, pong] = await Promise.all([
+    readSystemState(openDatabase({ ...database, timeoutMs: databaseTimeoutMs })).catch(quiet('database')),
+    openRedis(redis, redisTimeoutMs).ping().catch(quiet('redis')),
+  ]);
+  const judged = state && judge(state);
+  const checks = {
+    database: state ? 'ok' : 'error',
+    kafka: judged?.log ?? 'error',
+    redis: pong === 'PONG' ? 'ok' : 'error',
+    /** Unknown while the database is away. */
+    staging_backlog: state?.stagingBacklog ?? null,
+    last_staging_run: state ? (state.lastStagingRun ?? 'never') : null,
+    outbox: judged?.outbox ?? 'error',
+    outbox_oldest_seconds: judged?.oldestSeconds ?? null,
+    ...(judged?.containers ?? {}),
+  };
+  const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';
+  return c.json({ status, checks }, status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });
+}

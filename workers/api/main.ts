@@ -1,0 +1,37 @@
+// The front door: health, metrics and the staff API; webhooks and sign-in are passed on to their own Workers with
+// the body's bytes and the client's address as they came.
+
+import { createApp, type RequestContext } from '../app.ts';
+import { createCallerCheck } from '../caller.ts';
+import { conflictRoutes } from './conflicts.ts';
+import { type ApiSettings, readApiSettings } from './env.ts';
+import { health } from './health.ts';
+import { metrics } from './metrics.ts';
+import { paymentRoutes } from './payments.ts';
+
+export function createApi() {
+  const app = createApp('api', readApiSettings);
+  const callerCheck = createCallerCheck<ApiSettings>();
+
+  const passOn = (door: 'webhooks' | 'auth') => (c: RequestContext<ApiSettings>) => {
+    const request = new Request(c.req.raw);
+    request.headers.set('x-request-id', c.get('requestId'));
+    return c.get('settings')[door].fetch(request);
+  };
+  app.post('/api/v1/payments/webhook', passOn('webhooks'));
+  app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
+  app.all('/api/v1/auth/*', passOn('auth'));
+
+  app.get('/health', health);
+  const mayReadMetrics = callerCheck('metrics:read');
+  app.get(
+    '/metrics',
+    (c, next) => (c.get('settings').metricsOpen ? next() : mayReadMetrics(c, next)),
+    metrics,
+  );
+  app.route('/api/v1/payments', paymentRoutes(callerCheck));
+  app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  return app;
+}
+
+export default createApi();

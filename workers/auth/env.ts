@@ -1,0 +1,21 @@
+// The auth Worker's settings; .env.example documents each.
+
+import * as z from 'zod/mini';
+import { parseSettings } from '../../shared/settings.ts';
+import { commonSettings, commonVariables, postgresUrl } from '../settings.ts';
+
+const timeoutMs = 5_000;
+
+const variables = z.object({
+  ...commonVariables,
+  DATABASE_URL: postgresUrl('the database, as role recoup_auth'),
+});
+
+export function readAuthSettings(env: Record<string, unknown>) {
+  const values = parseSettings('auth', variables, env);
+  return {
+    ...commonSettings(values),
+    database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
+  };
+}
+export type AuthSettings = ReturnType<typeof readAuthSettings>;

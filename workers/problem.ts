@@ -1,0 +1,50 @@
+// The one place where a refusal or a crash becomes application/problem+json (RFC 9457). What a code means and what
+// to do about it stands in docs/problems.md; a test keeps the two together.
+
+export const problems = {
+  malformed_body: [400, 'The body is not JSON that can be kept'],
+  invalid_query: [400, 'A query parameter is not valid'],
+  invalid_request: [422, 'A field of the body is not valid'],
+  unauthenticated: [401, 'A valid API key is required'],
+  invalid_signature: [401, 'The request is not signed as its channel requires'],
+  address_not_allowed: [403, 'This address may not send to this channel'],
+  not_found: [404, 'There is nothing here that the caller may see'],
+  unknown_channel: [404, 'No such channel is configured'],
+  request_timeout: [408, 'The body did not arrive in time'],
+  payment_conflict: [409, 'The reference belongs to a payment with other facts'],
+  already_decided: [409, 'The conflict has been decided the other way'],
+  body_too_large: [413, 'The body is too large'],
+  unsupported_media_type: [415, 'The body must be plain application/json'],
+  rate_limited: [429, 'Too many requests from this source'],
+  internal_error: [500, 'Internal error'],
+  unavailable: [503, 'A part that this request needs is away'],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ProblemCode = keyof typeof problems;
+
+export interface ProblemDetails {
+  detail?: string | undefined;
+  /** Every field at fault. */
+  errors?: ReadonlyArray<{ field: string; code: string; message: string }> | undefined;
+  retryAfterSeconds?: number | undefined;
+  /** Further members of the problem, named as the endpoint's shapes are. */
+  members?: Record<string, string> | undefined;
+}
+
+export function problem(requestId: string, code: ProblemCode, details: ProblemDetails = {}): Response {
+  const [status, title] = problems[code];
+  const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
+  if (details.retryAfterSeconds !== undefined) headers.set('retry-after', String(details.retryAfterSeconds));
+  if (code === 'unauthenticated') headers.set('www-authenticate', 'Bearer');
+  const body = {
+    type: `urn:recoup:problem:${code}`,
+    title,
+    status,
+    detail: details.detail,
+    code,
+    requestId,
+    errors: details.errors,
+    ...details.members,
+  };
+  return new Response(JSON.stringify(body), { status, headers });
+}

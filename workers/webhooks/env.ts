@@ -1,0 +1,52 @@
+// The webhooks Worker's settings; .env.example documents each.
+
+import * as z from 'zod/mini';
+import { isTimeZone } from '../../shared/calendar-date.ts';
+import { currencyExponent } from '../../shared/money.ts';
+import { readChannels } from '../../shared/payments/channel.ts';
+import { parseSettings, SettingsFault } from '../../shared/settings.ts';
+import { commonSettings, commonVariables, flag, postgresUrl, text, wholeNumber } from '../settings.ts';
+
+const variables = z.object({
+  ...commonVariables,
+  DATABASE_URL: postgresUrl('the database, as role recoup_webhooks'),
+  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
+  DEFAULT_CURRENCY: z._default(
+    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
+    'EUR',
+  ),
+  CHANNELS: text('the channels, as JSON'),
+  DEFAULT_CHANNEL: z._default(z.string(), 'standard'),
+  WEBHOOK_TIMEOUT_MS: wholeNumber(5_000, 100, 60_000),
+  WEBHOOK_RATE_LIMIT_PER_MINUTE: wholeNumber(60_000, 1, 100_000_000),
+  ENABLE_MEMORY_CACHE: flag(true),
+  MEMORY_CACHE_MAX_SIZE: wholeNumber(10_000, 1, 1_000_000),
+  ENABLE_REDIS_CACHE: flag(true),
+  REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
+});
+
+export function readWebhooksSettings(env: Record<string, unknown>) {
+  const values = parseSettings('webhooks', variables, env);
+  const { channels, faults } = readChannels(values.CHANNELS, env);
+  if (faults.length > 0)
+    throw new SettingsFault(
+      'webhooks',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
+  return {
+    ...commonSettings(values),
+    database: {
+      url: values.DATABASE_URL,
+      fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      timeoutMs: values.WEBHOOK_TIMEOUT_MS,
+    },
+    business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
+    channels,
+    defaultChannel: values.DEFAULT_CHANNEL,
+    bodyTimeoutMs: values.WEBHOOK_TIMEOUT_MS,
+    rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
+    memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,
+    redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
+  };
+}
+export type WebhooksSettings = ReturnType<typeof readWebhooksSettings>;

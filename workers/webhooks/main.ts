@@ -1,0 +1,20 @@
+// The webhooks Worker: payment intake and nothing else. Its database role may execute the recording function only.
+
+import { createApp } from '../app.ts';
+import { openDatabase } from '../database.ts';
+import { readWebhooksSettings } from './env.ts';
+import { createPaymentWebhook } from './payment-webhook.ts';
+
+export function createWebhooks() {
+  const app = createApp('webhooks', readWebhooksSettings);
+  const paymentWebhook = createPaymentWebhook();
+  app.post('/api/v1/payments/webhook', paymentWebhook);
+  app.post('/api/v1/payments/webhook/:channel', paymentWebhook);
+  app.get('/health', async (c) => {
+    await openDatabase(c.get('settings').database).query('select 1');
+    return c.json({ status: 'healthy' });
+  });
+  return app;
+}
+
+export default createWebhooks();

@@ -51,7 +51,7 @@ export async function setRolePasswords(
 }
 
 /** Creates the partitions of this month and the coming ones where they are missing. */
-async function ensurePartitions(databaseUrl: string): Promise<number> {
+export async function ensurePartitions(databaseUrl: string): Promise<number> {
   return connected(databaseUrl, async (client) => {
     const { rows } = await client.query('select payment_service.ensure_partitions($1) as created', [
       monthsAhead,
@@ -96,7 +96,7 @@ async function connected<T>(databaseUrl: string, work: (client: pg.Client) => Pr
   }
 }
 
-if (import.meta.main) {
+async function command(): Promise<void> {
   const databaseUrl = process.env.DATABASE_URL;
   if (!databaseUrl) throw new Error('DATABASE_URL is not set: the direct URL of a role that owns the schema');
   await migrate(databaseUrl, console.log);
@@ -109,4 +109,12 @@ if (import.meta.main) {
   );
   await setRolePasswords(databaseUrl, passwords);
   console.log(`roles that got a password: ${Object.keys(passwords).join(', ') || 'none'}`);
+}
+
+if (import.meta.main) {
+  await command().catch((error: Error) => {
+    // Drizzle's own message is the whole statement; what the database said is its cause.
+    console.error(error.cause instanceof Error ? error.cause.message : error.message);
+    process.exitCode = 1;
+  });
 }

@@ -8,7 +8,8 @@ function formatterOf(zone: string): Intl.DateTimeFormat {
   if (!formatter) {
     formatter = new Intl.DateTimeFormat('en-US', {
       timeZone: zone,
-      calendar: 'iso8601',
+      // Not 'iso8601', which leaves the era out, so that the years before 1 would come back as years after it.
+      calendar: 'gregory',
       numberingSystem: 'latn',
       hourCycle: 'h23',
       era: 'short',
@@ -68,12 +69,16 @@ function instantOfWallClock(wallMs: number, zone: string): number {
   return before;
 }
 
+const yearOneMs = Date.parse('0001-01-01T00:00:00Z');
+const yearTenThousandMs = Date.UTC(10_000, 0);
+
 const iso8601 =
   /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,9}))?)?(Z|z|[+-]\d{2}(?::?\d{2})?)?)?$/;
 
 /**
  * Reads an ISO 8601 date or date-time, years 0001 to 9999. With an offset it is that instant; without one it is the
- * wall clock of `zone`; a date alone is the start of that day there. Undefined for anything else, 30 February included.
+ * wall clock of `zone`; a date alone is the start of that day there. Undefined for anything else: 30 February, and
+ * what is outside of those years in UTC or in `zone`, so that its calendar date can be written and kept.
  */
 export function parseInstant(text: string, zone: string): Date | undefined {
   const match = iso8601.exec(text);
@@ -86,10 +91,10 @@ export function parseInstant(text: string, zone: string): Date | undefined {
   if (Number.isNaN(wall.getTime()) || year === '0000') return undefined;
   if (wall.toISOString().slice(0, 13) !== `${year}-${month}-${day}T${hour}`) return undefined;
   const instant = offset ? wall.getTime() - offsetMs(offset) : instantOfWallClock(wall.getTime(), zone);
-  const result = new Date(instant);
-  return Number.isNaN(instant) || result.getUTCFullYear() < 1 || result.getUTCFullYear() > 9999
-    ? undefined
-    : result;
+  const isWithinYears = (ms: number) => ms >= yearOneMs && ms < yearTenThousandMs;
+  return isWithinYears(instant) && isWithinYears(instant + offsetAt(instant, zone))
+    ? new Date(instant)
+    : undefined;
 }
 
 /** Milliseconds east of UTC; NaN for more than ISO 8601 allows. */

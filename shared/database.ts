@@ -37,6 +37,19 @@ export class DatabaseFault extends Error {
 /** Classes 08 (connection), 40 (rollback), 53 (resources), 55 (not available), 57 (operator, shutdown). */
 const isRetryable = (sqlState: string) => /^(08|40|53|55|57)/.test(sqlState);
 
-/** Drizzle's typed query builder on any Database. */
+/**
+ * Drizzle's typed query builder on any Database. What a driver throws Drizzle wraps in an error that quotes the
+ * statement and its values; a fault therefore waits until Drizzle takes the rows, and arrives as it is.
+ */
 export const tables = (db: Database): PgRemoteDatabase =>
-  drizzle(async (text, params) => ({ rows: await db.arrays(text, params) }));
+  drizzle(async (text, params) => {
+    try {
+      return { rows: await db.arrays(text, params) };
+    } catch (fault) {
+      return {
+        get rows(): never {
+          throw fault;
+        },
+      };
+    }
+  });

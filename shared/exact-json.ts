@@ -19,10 +19,13 @@ const exact = JSON as unknown as ExactJson;
 export const isNumberSource = (value: unknown): value is NumberSource => exact.isRawJSON(value);
 
 const depthLimit = 100;
+/** A double needs fewer. Postgres would write 0e-16383 out in full, and keeps no more decimals than that. */
+const decimalsLimit = 1000;
 
 /**
  * Parses JSON, leaving every number as NumberSource. Throws SyntaxError with a reason that may be shown to the
- * sender: not JSON, nested deeper than 100, numbers beyond a double's range, U+0000 or a lone surrogate in a text.
+ * sender: not JSON, nested deeper than 100, numbers beyond a double's range or with more than 1000 decimals,
+ * U+0000 or a lone surrogate in a text. What jsonb makes of the text is accepted again.
  */
 export function parseExactJson(text: string): unknown {
   checkDepth(text);
@@ -32,11 +35,23 @@ export function parseExactJson(text: string): unknown {
       throw new SyntaxError('a text holds U+0000 or a lone surrogate');
     }
     if (typeof value !== 'number') return value;
-    const vanished = value === 0 && /[1-9]/.test(source.split(/[eE]/)[0] ?? '');
-    if (!Number.isFinite(value) || vanished)
-      throw new SyntaxError('a number is beyond the range of a double');
+    const fault = numberFault(value, source);
+    if (fault) throw new SyntaxError(fault);
     return exact.rawJSON(source);
   });
+}
+
+function numberFault(value: number, source: string): string | undefined {
+  const end = source.search(/[eE]/);
+  const mantissa = end < 0 ? source : source.slice(0, end);
+  const exponent = end < 0 ? 0 : Number(source.slice(end + 1));
+  const vanished = value === 0 && /[1-9]/.test(mantissa);
+  if (!Number.isFinite(value) || vanished) return 'a number is beyond the range of a double';
+  const point = mantissa.indexOf('.');
+  const decimals = (point < 0 ? 0 : mantissa.length - point - 1) - exponent;
+  return decimals > decimalsLimit || exponent > decimalsLimit
+    ? `a number has more than ${decimalsLimit} decimals`
+    : undefined;
 }
 
 const isStorable = (text: string) => text.isWellFormed() && !text.includes('\u0000');

@@ -61,12 +61,12 @@ export function exposition(
 ): string {
   const groups = new Map<string, string[]>();
   for (const sample of samples) {
-    const inSeconds = sample.series.includes('_microseconds_sum');
-    const name = inSeconds ? sample.series.replace('_microseconds_sum', '_seconds_sum') : sample.series;
-    const metric = name.replace(/\{.*/s, '');
+    const [, counted = '', labels = ''] = /^([^{]*)(.*)$/s.exec(sample.series) ?? [];
+    const inSeconds = counted.endsWith('_microseconds_sum');
+    const metric = inSeconds ? counted.replace('_microseconds_sum', '_seconds_sum') : counted;
     const family = help[metric] ? metric : metric.replace(/_(bucket|count|sum)$/, '');
     const lines = groups.get(family) ?? [];
-    lines.push(`${name} ${inSeconds ? sample.value / 1e6 : sample.value}`);
+    lines.push(`${metric}${labels} ${inSeconds ? sample.value / 1e6 : sample.value}`);
     groups.set(family, lines);
   }
   return [...groups]

@@ -2,7 +2,7 @@
 // left behind is cleared first. Without Java the Kafka tests are skipped aloud, and CI refuses to skip them.
 
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -10,13 +10,15 @@ import type { TestProject } from 'vitest/node';
 import { say } from '../dev/progress.ts';
 import { startKafka } from '../dev/servers/kafka.ts';
 import { startPostgres } from '../dev/servers/postgres.ts';
-import { killOrphans } from '../dev/servers/process.ts';
+import { killServers } from '../dev/servers/process.ts';
 import { MissingProgram } from '../dev/servers/program.ts';
 import { startRedis } from '../dev/servers/redis.ts';
 import { migrate, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
+    /** For files of tests that start servers of their own: what is left in it is stopped and removed. */
+    runFolder: string;
     /** The superuser's, of a database that no test uses. */
     postgresUrl: string;
     rolePasswords: Record<Role, string>;
@@ -33,9 +35,11 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = mkdtempSync(join(tmpdir(), `${folderPrefix}${process.pid}-`));
   // Postgres may run as another user, who has to get through to its data.
   chmodSync(folder, 0o711);
+  project.provide('runFolder', folder);
   const stops: (() => Promise<void>)[] = [];
   const teardown = async () => {
     const results = await Promise.allSettled(stops.map((stop) => stop()));
+    await killServers(folder);
     rmSync(folder, { recursive: true, force: true });
     const failed = results.find((result) => result.status === 'rejected');
     if (failed) throw failed.reason;
@@ -107,12 +111,13 @@ async function kafka(project: TestProject, folder: string, stops: (() => Promise
   }
 }
 
-/** A run that was killed with -9 leaves its servers and its folder. */
+/** A run that was killed with -9 leaves its servers and its folder. Another user's are that user's. */
 async function clearKilledRuns(): Promise<void> {
   for (const name of readdirSync(tmpdir()).filter((file) => file.startsWith(folderPrefix))) {
     if (isAlive(Number.parseInt(name.slice(folderPrefix.length), 10))) continue;
     const folder = join(tmpdir(), name);
-    await killOrphans(folder);
+    if (process.getuid && statSync(folder, { throwIfNoEntry: false })?.uid !== process.getuid()) continue;
+    await killServers(folder);
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -20,9 +20,10 @@ export class Afterwards {
     if (this.#marks.size > marksLimit) this.#marks.delete(this.#marks.keys().next().value as string);
   }
 
-  /** Sends what has gathered, unless another request is about to. */
-  flushSoon(openRedis: () => Redis, waitUntil: (work: Promise<unknown>) => void): void {
-    if (this.#scheduled) return;
+  /** Sends what has gathered, unless another request is about to. Counts that nobody wants are dropped. */
+  flushSoon(wantCounts: boolean, openRedis: () => Redis, waitUntil: (work: Promise<unknown>) => void): void {
+    if (!wantCounts) this.counts.take();
+    if (this.#scheduled || (!wantCounts && this.#marks.size === 0)) return;
     this.#scheduled = true;
     waitUntil(
       new Promise((resolve) => setTimeout(resolve, pauseMs)).then(() => {

@@ -70,11 +70,10 @@ export function createApp<Settings extends CommonSettings>(
       status: c.res.status,
       ms: Math.round(elapsedMs * 10) / 10,
     });
-    if (!settings.metrics) return;
     const labels = { worker, route, status: c.res.status };
     afterwards.counts.add('recoup_http_requests_total', labels);
     afterwards.counts.observe('recoup_http_request_duration', { worker, route }, elapsedMs / 1000);
-    afterwards.flushSoon(() => openRedis(settings.redis, flushTimeoutMs), waitUntilOf(c));
+    afterwards.flushSoon(settings.metrics, () => openRedis(settings.redis, flushTimeoutMs), waitUntilOf(c));
   });
 
   app.notFound((c) => refuse(c, 'not_found'));

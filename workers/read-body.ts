@@ -20,7 +20,8 @@ export async function readBody(
     const chunks: Uint8Array[] = [];
     let size = 0;
     for (;;) {
-      const read = await Promise.race([reader.read(), timeout]);
+      // A read fails when the sender hangs up: nobody is left to tell, and it is no fault of ours.
+      const read = await Promise.race([reader.read().catch(() => 'timeout' as const), timeout]);
       if (read === 'timeout') return giveUp(reader, 'request_timeout');
       if (read.done) break;
       size += read.value.length;

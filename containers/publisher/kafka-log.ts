@@ -8,7 +8,7 @@
 //   producer that has seen a fault is thrown away
 //   wake every millisecond for the life of a connection, and warn of a negative timeout (its issue 1556): see below
 
-import { type Admin, Kafka, logLevel, Partitioners, type Producer } from 'kafkajs';
+import { type Admin, Kafka, logLevel, Partitioners, type Producer, type SASLOptions } from 'kafkajs';
 // @ts-expect-error kafkajs declares no types for its inner files
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Log } from '../../shared/log.ts';
@@ -39,7 +39,8 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
     brokers: settings.brokers,
     clientId: settings.clientId,
     ssl: settings.tls && (settings.tls.ca ? { ca: [settings.tls.ca] } : true),
-    sasl: settings.sasl as never,
+    // A copy, because kafkajs keeps its own things in the object it is given.
+    sasl: settings.sasl && ({ ...settings.sasl } as SASLOptions),
     connectionTimeout: connectionTimeoutMs,
     authenticationTimeout: connectionTimeoutMs,
     requestTimeout: requestTimeoutMs,

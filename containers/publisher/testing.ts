@@ -1,7 +1,10 @@
-// For tests only: what stands in a log as a consumer sees it, a connection that can be cut, and rows for the outbox.
+// For tests only: what stands in a log as a consumer sees it, a connection that can be cut, rows for the outbox, and
+// the publisher as a process of its own.
 
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { createClient } from 'redis';
 import type { Database } from '../../shared/database.ts';
@@ -21,7 +24,7 @@ export async function readStream(url: string, stream: string): Promise<Appended[
   const client = createClient({ url, socket: { reconnectStrategy: false } });
   await client.connect();
   try {
-    const entries = await client.xRange(stream, '-', '+');
+    const entries = (await client.xRange(stream, '-', '+')) ?? [];
     return entries.map(({ message }) => ({
       eventId: message.event_id as string,
       key: message.key as string,
@@ -154,4 +157,33 @@ export function firstAppearances(log: readonly Appended[]): Record<string, numbe
     byKey[key].push(JSON.parse(payload).n);
   }
   return byKey;
+}
+
+export interface PublisherProcess {
+  child: ChildProcess;
+  /** What it has logged so far. */
+  lines: Array<Record<string, unknown>>;
+  errors(): string;
+  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/** With nothing in its environment but what is given. */
+export function spawnPublisher(env: Record<string, string>): PublisherProcess {
+  const main = join(import.meta.dirname, 'main.ts');
+  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const lines: Array<Record<string, unknown>> = [];
+  let rest = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\n');
+    rest = parts.pop() ?? '';
+    for (const line of parts) lines.push(JSON.parse(line));
+  });
+  let errors = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text;
+  });
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  );
+  return { child, lines, errors: () => errors, exited };
 }

@@ -1,6 +1,6 @@
 // What both doors are made of: a small HTTP server that reads a bounded body, asks its protocol for an answer and
-// tells it when the caller has left or waited too long. Refuses bodies over 16 MiB, more than 1,024 connections and
-// calls that take longer than a minute. It checks no origin and no certificate: it belongs on loopback.
+// tells it when the caller has left or waited too long. Refuses bodies over 16 MiB and more than 1,024 connections.
+// It checks no origin and no certificate: it belongs on loopback.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net';
 const limits = {
   bodyBytes: 16 * 1024 * 1024,
   connections: 1024,
-  callMs: 60_000,
   receiveMs: 30_000,
+  idleMs: 65_000,
   drainMs: 3_000,
 };
 
@@ -17,6 +17,8 @@ export interface DoorOptions {
   /** 0 takes any free port: read it from the door's url. */
   port: number;
   host?: string | undefined;
+  /** How long a call may take before it is answered 504 and its work stopped. */
+  callMs?: number | undefined;
 }
 
 export interface Door {
@@ -26,13 +28,15 @@ export interface Door {
   close(): Promise<void>;
 }
 
+/** Why nobody waits for an answer any more: the caller went, or it took too long. */
+type Abandonment = 'left' | 'late';
+
 export interface Call {
   request: IncomingMessage;
   body: Buffer;
-  /** True once nobody waits for the answer any more. */
-  abandoned: boolean;
+  abandoned: Abandonment | undefined;
   /** Set by the protocol while it has something to stop; called at most once. */
-  onAbandoned: (() => void) | undefined;
+  onAbandoned: ((why: Abandonment) => void) | undefined;
 }
 
 export interface Answer {
@@ -42,6 +46,7 @@ export interface Answer {
 }
 
 export interface Protocol {
+  defaultCallMs: number;
   answer(call: Call): Promise<Answer>;
   /** A refusal in this protocol's own words. */
   refuse(status: number, message: string): Answer;
@@ -58,11 +63,14 @@ export class Refusal extends Error {
   }
 }
 
+/** A connection refused at both of localhost's addresses has a code and no message. */
+export const reasonOf = (error: unknown): string =>
+  (error instanceof Error && (error.message || (error as NodeJS.ErrnoException).code)) || String(error);
+
 export async function openDoor(options: DoorOptions, protocol: Protocol): Promise<Door> {
-  const server = createServer(
-    { requestTimeout: limits.receiveMs, keepAliveTimeout: 65_000 },
-    (request, response) => receive(request, response, protocol),
-  );
+  const callMs = options.callMs ?? protocol.defaultCallMs;
+  const server = createServer({ requestTimeout: limits.receiveMs, keepAliveTimeout: limits.idleMs });
+  server.on('request', (request, response) => receive(request, response, protocol, callMs));
   server.maxConnections = limits.connections;
   await listen(server, options).catch(async (error) => {
     await protocol.close();
@@ -71,7 +79,12 @@ export async function openDoor(options: DoorOptions, protocol: Protocol): Promis
   return { url: addressOf(server), close: () => closeServer(server).finally(() => protocol.close()) };
 }
 
-function receive(request: IncomingMessage, response: ServerResponse, protocol: Protocol): void {
+function receive(
+  request: IncomingMessage,
+  response: ServerResponse,
+  protocol: Protocol,
+  callMs: number,
+): void {
   const chunks: Buffer[] = [];
   let size = 0;
   request.on('error', () => response.destroy());
@@ -86,28 +99,34 @@ function receive(request: IncomingMessage, response: ServerResponse, protocol: P
       return;
     }
     const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-    respond({ request, body, abandoned: false, onAbandoned: undefined }, response, protocol);
+    respond({ request, body, abandoned: undefined, onAbandoned: undefined }, response, protocol, callMs);
   });
 }
 
-async function respond(call: Call, response: ServerResponse, protocol: Protocol): Promise<void> {
-  const abandon = () => {
-    call.abandoned = true;
-    call.onAbandoned?.();
+async function respond(
+  call: Call,
+  response: ServerResponse,
+  protocol: Protocol,
+  callMs: number,
+): Promise<void> {
+  const abandon = (why: Abandonment) => {
+    if (call.abandoned) return;
+    call.abandoned = why;
+    call.onAbandoned?.(why);
   };
-  const tooLong = setTimeout(() => {
-    send(response, protocol.refuse(504, `no answer within ${limits.callMs} ms; the work was cancelled`));
-    abandon();
-  }, limits.callMs);
+  const limit = setTimeout(() => {
+    send(response, protocol.refuse(504, `no answer within ${callMs} ms; the work was stopped`));
+    abandon('late');
+  }, callMs);
   response.on('close', () => {
-    clearTimeout(tooLong);
-    if (!response.writableFinished) abandon();
+    clearTimeout(limit);
+    if (!response.writableFinished) abandon('left');
   });
   const answer = await protocol.answer(call).catch((error: unknown) => {
     if (error instanceof Refusal) return protocol.refuse(error.status, error.message);
-    return protocol.refuse(500, error instanceof Error ? error.message : String(error));
+    return protocol.refuse(500, reasonOf(error));
   });
-  clearTimeout(tooLong);
+  clearTimeout(limit);
   send(response, answer);
 }
 

@@ -4,12 +4,11 @@
 
 import type { IncomingHttpHeaders } from 'node:http';
 import pg from 'pg';
-import * as z from 'zod/mini';
-import { parseSettings } from '../../shared/settings.ts';
-import { type Answer, type Call, type Door, type DoorOptions, openDoor, Refusal } from './door.ts';
+import { type Answer, type Call, type Door, type DoorOptions, openDoor, Refusal, reasonOf } from './door.ts';
+import { readNeonDoorSettings } from './env.ts';
+import { execute, type Statement } from './execute.ts';
 import { PostgresPools } from './postgres-pools.ts';
-import { runDoor, settings } from './process.ts';
-import { execute, type Statement } from './statements.ts';
+import { runDoor } from './run-door.ts';
 
 export interface NeonDoorOptions extends DoorOptions {
   /** Per connection string. */
@@ -19,7 +18,12 @@ export interface NeonDoorOptions extends DoorOptions {
 /** The driver's `neonConfig.fetchEndpoint` is the door's url followed by `/sql`. */
 export function openNeonDoor(options: NeonDoorOptions): Promise<Door> {
   const pools = new PostgresPools(options.maxConnections ?? 20);
-  return openDoor(options, { answer: (call) => answer(call, pools), refuse, close: () => pools.close() });
+  return openDoor(options, {
+    defaultCallMs: 60_000,
+    answer: (call) => answer(call, pools),
+    refuse,
+    close: () => pools.close(),
+  });
 }
 
 async function answer(call: Call, pools: PostgresPools): Promise<Answer> {
@@ -46,10 +50,7 @@ function connectionStringOf(headers: IncomingHttpHeaders): string {
   const given = headers['neon-connection-string'];
   const url = typeof given === 'string' ? URL.parse(given) : null;
   if (!url || !/^postgres(ql)?:$/.test(url.protocol) || !url.hostname || !url.username) {
-    throw new Refusal(
-      400,
-      'Neon-Connection-String must be like postgresql://user:password@host:port/database',
-    );
+    throw new Refusal(400, 'Neon-Connection-String must be like postgresql://user:password@host/database');
   }
   return given as string;
 }
@@ -97,21 +98,14 @@ const isolationLevels = new Map([
   ['Serializable', ' isolation level serializable'],
 ]);
 
-const asArrays = ({ command, rowCount, fields, rows }: pg.QueryArrayResult) => ({
-  command,
-  rowCount,
-  rowAsArray: true,
-  fields,
-  rows,
-});
+const asArrays = ({ command, rowCount, fields, rows }: pg.QueryArrayResult) => {
+  return { command, rowCount, rowAsArray: true, fields, rows };
+};
 
-const asObjects = ({ command, rowCount, fields, rows }: pg.QueryArrayResult) => ({
-  command,
-  rowCount,
-  rowAsArray: false,
-  fields,
-  rows: rows.map((row) => Object.fromEntries(fields.map((field, i) => [field.name, row[i]]))),
-});
+const asObjects = ({ command, rowCount, fields, rows }: pg.QueryArrayResult) => {
+  const named = rows.map((row) => Object.fromEntries(fields.map((field, i) => [field.name, row[i]])));
+  return { command, rowCount, rowAsArray: false, fields, rows: named };
+};
 
 /** What the driver's NeonDbError carries; JSON leaves out what Postgres did not say. */
 const fieldsOf = (error: pg.DatabaseError) => ({
@@ -134,10 +128,6 @@ const fieldsOf = (error: pg.DatabaseError) => ({
   routine: error.routine,
 });
 
-/** A connection refused at both of localhost's addresses has a code and no message. */
-const reasonOf = (error: unknown) =>
-  (error instanceof Error && (error.message || (error as NodeJS.ErrnoException).code)) || String(error);
-
 /** The driver reads 400 as JSON and any other status as text. */
 const refuse = (status: number, message: string): Answer =>
   status === 400
@@ -150,10 +140,4 @@ const json = (status: number, body: unknown): Answer => ({
   body: JSON.stringify(body),
 });
 
-if (import.meta.main) {
-  await runDoor('neon door', () => {
-    const schema = z.object({ NEON_DOOR_PORT: settings.port, NEON_DOOR_HOST: settings.host });
-    const { NEON_DOOR_PORT: port, NEON_DOOR_HOST: host } = parseSettings('neon door', schema, process.env);
-    return openNeonDoor({ port, host });
-  });
-}
+if (import.meta.main) await runDoor('neon door', () => openNeonDoor(readNeonDoorSettings(process.env)));

@@ -4,11 +4,14 @@ import { connect, createServer } from 'node:net';
 
 const loopback = '127.0.0.1';
 
-/** True when nobody listens on the port and we may. */
+/** False when somebody listens on the port; throws when we may not, or there is no such address here. */
 export function isFree(port: number, host = loopback): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const server = createServer();
-    server.once('error', () => resolve(false));
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    });
     server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
@@ -40,13 +43,9 @@ export async function freePort(): Promise<number> {
 }
 
 /** The wanted port if it is free, or a free one for 0 and undefined; otherwise an error a person can act on. */
-export async function choosePort(
-  server: string,
-  wanted: number | undefined,
-  host = loopback,
-): Promise<number> {
+export async function choosePort(server: string, wanted: number | undefined): Promise<number> {
   if (!wanted) return freePort();
-  if (await isFree(wanted, host)) return wanted;
+  if (await isFree(wanted)) return wanted;
   throw new Error(
     `${server}: port ${wanted} is already in use; stop what listens there or choose another port`,
   );

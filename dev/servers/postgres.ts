@@ -34,6 +34,8 @@ export interface PostgresOptions {
   /** For tests: a crash of the machine may lose everything. */
   fast?: boolean;
   settings?: Record<string, string>;
+  /** As in Launch. */
+  onLoss?: (line: string) => void;
 }
 
 export interface Postgres {
@@ -95,6 +97,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
       stopSignals,
       isReady: () => isReady(`${address}/postgres`),
       readyWithinMs: 120_000,
+      onLoss: options.onLoss,
     });
   const server = await start().catch(async (error: Error) => {
     if (!(error.cause instanceof WrongPassword)) throw error;
@@ -109,6 +112,14 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
     throw error;
   }
   return { url: `${address}/recoup`, port, dataDir, stop: () => server.stop() };
+}
+
+/** Removes the data of a server that does not run; one that was left behind is stopped first. */
+export async function removePostgresData(dataDir: string): Promise<void> {
+  const reachable = reachableDataDir(resolve(dataDir), await unprivilegedUser());
+  await stopOrphan('Postgres', `${reachable}.pid`, reachable, stopSignals);
+  await stopOrphan('Postgres', join(reachable, 'postmaster.pid'), reachable, stopSignals);
+  rmSync(reachable, { recursive: true, force: true });
 }
 
 interface Binaries {

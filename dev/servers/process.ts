@@ -38,6 +38,8 @@ export interface Launch {
   /** Asked again and again until it is true. What it throws ends the attempt. */
   isReady: () => Promise<boolean>;
   readyWithinMs: number;
+  /** Called with a readable line when the server ends although nobody asked it to; says the line by default. */
+  onLoss?: ((line: string) => void) | undefined;
 }
 
 export interface Server {
@@ -105,7 +107,8 @@ export async function launch(plan: Launch): Promise<Server> {
     throw new Error(`${(error as Error).message}${lines}`, { cause: error });
   }
   exit.then(() => {
-    if (!stopping) say(`${plan.name} ${ended} although nobody asked it to; its log is ${plan.logFile}`);
+    if (!stopping)
+      (plan.onLoss ?? say)(`${plan.name} ${ended} although nobody asked it to; its log is ${plan.logFile}`);
   });
   return {
     stop() {
@@ -125,15 +128,8 @@ export async function stopOrphan(
   marker: string,
   signals: StopSignals,
 ): Promise<void> {
-  let pids: number[];
-  try {
-    pids = readFileSync(pidFile, 'utf8').split('\n').map(Number);
-  } catch {
-    return;
-  }
-  const [pid, starter] = pids;
-  const runs = async () => Boolean(pid && (await commandLine(pid)).includes(marker));
-  if (!(await runs())) return;
+  const { pid, starter } = readPidFile(pidFile);
+  if (!(await runs(pid, marker))) return;
   if (starter && (await commandLine(starter))) {
     throw new Error(
       `${name} already runs for process ${starter}; stop that one first (the same folder cannot serve two)`,
@@ -141,19 +137,35 @@ export async function stopOrphan(
   }
   say(`${name}: stopping process ${pid}, left behind by an earlier run`);
   for (const [signal, patienceMs] of signals) {
-    kill(pid!, signal);
+    kill(pid, signal);
     for (const deadline = Date.now() + patienceMs; Date.now() < deadline; await sleep(50)) {
-      if (!(await runs())) return;
+      if (!(await runs(pid, marker))) return;
     }
   }
   throw new Error(`${name}: process ${pid}, left behind by an earlier run, does not stop`);
 }
 
-/** Kills the servers whose pid files lie in a folder that is about to be removed and whose starter is gone. */
-export async function killOrphans(folder: string): Promise<void> {
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.pid'))) {
-    await stopOrphan(file.slice(0, -4), join(folder, file), folder, [['SIGKILL', 5_000]]);
+/** Kills every server whose pid file lies in a folder that is about to be removed. */
+export async function killServers(folder: string): Promise<void> {
+  for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (!file.endsWith('.pid')) continue;
+    const { pid } = readPidFile(join(folder, file));
+    if (await runs(pid, folder)) kill(pid, 'SIGKILL');
+    while (await runs(pid, folder)) await sleep(20);
   }
+}
+
+function readPidFile(pidFile: string): { pid: number; starter: number } {
+  let lines: string[] = [];
+  try {
+    lines = readFileSync(pidFile, 'utf8').split('\n');
+  } catch {}
+  return { pid: Number(lines[0] ?? 0), starter: Number(lines[1] ?? 0) };
+}
+
+/** Whether the process is ours: a stranger may have got the number. */
+async function runs(pid: number, marker: string): Promise<boolean> {
+  return pid > 0 && (await commandLine(pid)).includes(marker);
 }
 
 /** The command line of a living process; empty when there is none, or only its zombie. */

@@ -32,13 +32,25 @@ function isExecutable(path: string): boolean {
   }
 }
 
+let installing: Promise<void> = Promise.resolve();
+
 /** The paths of the programs, in order; what is missing is installed first where that is possible. */
 export async function requirePrograms(purpose: string, programs: readonly Program[]): Promise<string[]> {
   const missing = programs.filter((program) => !findProgram(program.name));
   if (missing.length) {
     if (process.getuid?.() !== 0 || !findProgram('apt-get')) throw missingProgram(purpose, missing);
     const packages = missing.map((program) => program.debianPackage);
-    await step(`${purpose}: installing ${packages.join(' and ')} with apt-get`, () => install(packages));
+    try {
+      await step(`${purpose}: installing ${packages.join(' and ')} with apt-get`, () => {
+        // One after the other: apt-get does not wait for itself in all places.
+        installing = installing.catch(() => {}).then(() => install(packages));
+        return installing;
+      });
+    } catch (cause) {
+      throw new MissingProgram(`${missingProgram(purpose, missing).message}. ${(cause as Error).message}`, {
+        cause,
+      });
+    }
   }
   const paths = programs.map((program) => findProgram(program.name));
   if (paths.every((path) => path !== undefined)) return paths;

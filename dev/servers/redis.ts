@@ -18,6 +18,8 @@ export interface RedisOptions {
   password?: string;
   /** `always` survives a power cut, `everysec` may lose a second of it. */
   fsync?: 'always' | 'everysec';
+  /** As in Launch. */
+  onLoss?: (line: string) => void;
 }
 
 export interface Redis {
@@ -68,6 +70,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
     stopSignals,
     isReady: () => isReady(url),
     readyWithinMs: 60_000,
+    onLoss: options.onLoss,
   });
   return { url, port, stop: () => server.stop() };
 }

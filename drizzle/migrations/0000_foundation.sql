@@ -175,6 +175,7 @@ language plpgsql volatile security definer set search_path = payment_service, pg
 #variable_conflict use_column
 declare
   won int[];
+  answered int;
 begin
   if exists (select from unnest(amounts, currencies) as a(amount, currency)
              where a.amount <> round(a.amount, currency_exponent(a.currency))) then
@@ -192,7 +193,8 @@ begin
     insert into payment_references (namespace, reference_number, payment_id, payment_date, amount, currency, loan_account_number, paid_on)
     select namespace, reference_number, id, payment_date, amount, currency, loan_account_number, paid_on
     from candidate order by namespace, reference_number
-    on conflict (namespace, reference_number) do nothing
+    -- No target: a racing copy of the payment also meets payment_id's unique index, where a target would make it an error.
+    on conflict do nothing
     returning payment_id
   ), winner as materialized (
     select c.* from candidate c join reference r on r.payment_id = c.id
@@ -258,6 +260,10 @@ begin
     on c.payment_id = r.payment_id and c.amount = amounts[n] and c.currency = currencies[n]
    and c.loan_account_number = loan_account_numbers[n] and c.paid_on = paid_ons[n]
   order by n;
+  get diagnostics answered = row_count;
+  if answered <> cardinality(ids) then
+    raise exception 'a payment id belongs to another reference' using errcode = 'unique_violation';
+  end if;
 end $$;
 
 -- Accepts a conflict: its version becomes a payment of its own, linked to the first, in a namespace of its own

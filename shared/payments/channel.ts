@@ -3,6 +3,7 @@
 
 import * as z from 'zod/mini';
 import { isAddressBlock } from './address-block.ts';
+import { fromBase64 } from './channels/signature.ts';
 
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const headerName = /^[A-Za-z0-9-]{1,64}$/;
@@ -10,41 +11,59 @@ const headerName = /^[A-Za-z0-9-]{1,64}$/;
 const common = {
   /** Payments of channels that share a namespace are told apart by their reference alone. */
   namespace: z._default(
-    z.string().check(z.refine((text) => name.test(text), 'expected lower-case letters, digits and hyphens')),
+    z
+      .string('expected lower-case letters, digits and hyphens')
+      .check(z.refine((text) => name.test(text), 'expected lower-case letters, digits and hyphens')),
     'default',
   ),
   /** How a reference with other facts is answered: 200 suits senders that would retry a 409 for ever. */
   conflict: z._default(z.union([z.literal(409), z.literal(200)], 'expected 409 or 200'), 409),
   /** CIDR blocks or addresses that may send; empty means any. */
   allow: z._default(
-    z.array(z.string().check(z.refine(isAddressBlock, 'expected an address or a CIDR block'))),
+    z.array(
+      z
+        .string('expected an address or a CIDR block')
+        .check(z.refine(isAddressBlock, 'expected an address or a CIDR block')),
+      'expected a list of addresses and CIDR blocks',
+    ),
     [],
   ),
 };
 
-const standard = z.strictObject({ scheme: z.literal('standard'), ...common });
-const hmac = z.strictObject({
-  scheme: z.literal('hmac'),
-  header: z
-    .string('a header name')
-    .check(z.refine((text) => headerName.test(text), 'expected a header name')),
-  algorithm: z._default(
-    z.enum(['sha256', 'sha384', 'sha512'], 'expected sha256, sha384 or sha512'),
-    'sha256',
-  ),
-  encoding: z._default(z.enum(['hex', 'base64'], 'expected hex or base64'), 'hex'),
-  /** Text before the signature in its header, e.g. `sha256=`. */
-  prefix: z._default(z.string('expected a text'), ''),
-  /** When set, this header holds Unix seconds and the signed text is `<timestamp>.<body>`. */
-  timestampHeader: z.optional(
-    z.string('a header name').check(z.refine((text) => headerName.test(text), 'expected a header name')),
-  ),
-  ...common,
-});
-const schemes = { standard, hmac };
-type Configuration = z.output<typeof standard> | z.output<typeof hmac>;
+/** A setting that nobody reads is a misspelt one. */
+const strict = {
+  error: (issue: { code?: string; keys?: string[] }) =>
+    issue.code === 'unrecognized_keys' ? `unknown setting ${issue.keys?.join(', ')}` : undefined,
+};
 
-export type Channel = Configuration & { name: string; secrets: readonly string[] };
+const standard = z.strictObject({ scheme: z.literal('standard'), ...common }, strict);
+const hmac = z.strictObject(
+  {
+    scheme: z.literal('hmac'),
+    header: z
+      .string('expected a header name')
+      .check(z.refine((text) => headerName.test(text), 'expected a header name')),
+    algorithm: z._default(
+      z.enum(['sha256', 'sha384', 'sha512'], 'expected sha256, sha384 or sha512'),
+      'sha256',
+    ),
+    encoding: z._default(z.enum(['hex', 'base64'], 'expected hex or base64'), 'hex'),
+    /** Text before the signature in its header, e.g. `sha256=`. */
+    prefix: z._default(z.string('expected a text'), ''),
+    /** When set, this header holds Unix seconds and the signed text is `<timestamp>.<body>`. */
+    timestampHeader: z.optional(
+      z
+        .string('expected a header name')
+        .check(z.refine((text) => headerName.test(text), 'expected a header name')),
+    ),
+    ...common,
+  },
+  strict,
+);
+const schemes = { standard, hmac };
+export type ChannelConfiguration = z.output<typeof standard> | z.output<typeof hmac>;
+
+export type Channel = ChannelConfiguration & { name: string; secrets: readonly string[] };
 export type ChannelOf<Scheme extends Channel['scheme']> = Extract<Channel, { scheme: Scheme }>;
 
 /** The environment variables that hold a channel's secrets, the current one first. */
@@ -70,33 +89,32 @@ export function readChannels(channelsJson: string, env: Record<string, unknown>)
     return { channels, faults: ['must be a JSON object: name -> configuration'] };
   }
   for (const [channelName, configuration] of Object.entries(given)) {
+    if (!name.test(channelName))
+      faults.push(`${channelName}: a name has lower-case letters, digits and hyphens`);
     const scheme = (configuration as { scheme?: unknown } | null)?.scheme;
     if (scheme !== 'standard' && scheme !== 'hmac') {
       faults.push(`${channelName}.scheme: expected standard or hmac`);
       continue;
     }
-    const parsed = schemes[scheme].safeParse(configuration);
-    if (!name.test(channelName))
-      faults.push(`${channelName}: a name has lower-case letters, digits and hyphens`);
-    if (!parsed.success) {
-      faults.push(...parsed.error.issues.map((i) => `${channelName}.${i.path.join('.')}: ${i.message}`));
-      continue;
-    }
     const secrets = secretNames(channelName).flatMap((variable) => {
       const secret = env[variable];
       if (typeof secret !== 'string' || secret === '') return [];
-      const fault = secretFault(parsed.data.scheme, secret);
+      const fault = secretFault(scheme, secret);
       if (fault) faults.push(`${variable}: ${fault}`);
       return [secret];
     });
-    channels.set(channelName, { ...parsed.data, name: channelName, secrets });
+    const parsed = schemes[scheme].safeParse(configuration);
+    if (parsed.success) channels.set(channelName, { ...parsed.data, name: channelName, secrets });
+    else
+      faults.push(...parsed.error.issues.map((i) => `${[channelName, ...i.path].join('.')}: ${i.message}`));
   }
   return { channels, faults };
 }
 
 const secretFault = (scheme: Channel['scheme'], secret: string): string | undefined => {
-  if (scheme === 'standard' && !/^whsec_[A-Za-z0-9+/]{32,88}={0,2}$/.test(secret)) {
-    return 'expected whsec_ and 24 to 64 bytes in base64';
-  }
-  return secret.length < 16 ? 'expected at least 16 characters' : undefined;
+  if (scheme === 'hmac') return secret.length < 16 ? 'expected at least 16 characters' : undefined;
+  const key = /^whsec_[A-Za-z0-9+/]+=*$/.test(secret) ? fromBase64(secret.slice('whsec_'.length)) : undefined;
+  return key && key.length >= 24 && key.length <= 64
+    ? undefined
+    : 'expected whsec_ and 24 to 64 bytes in base64';
 };

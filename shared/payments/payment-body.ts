@@ -34,7 +34,8 @@ const identifier = (limit: number) =>
     z.refine((text) => !/\p{Cc}/u.test(text), 'must not hold control characters'),
   );
 
-const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value);
+const isObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value);
 
 const bodySchema = (timeZone: string) =>
   z.object(
@@ -60,9 +61,7 @@ const bodySchema = (timeZone: string) =>
           ),
         ),
       payment_channel: z.nullish(identifier(100)),
-      metadata: z.nullish(
-        z.custom<object>((value) => isObject(value) && !isNumberSource(value), 'expected an object'),
-      ),
+      metadata: z.nullish(z.custom<object>(isObject, 'expected an object')),
     },
     'expected an object',
   );
@@ -91,7 +90,7 @@ export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }:
         reason: error instanceof SyntaxError ? error.message : 'not UTF-8',
       });
     }
-    const parsed = schema.safeParse(json);
+    const parsed = schema.safeParse(isObject(json) ? json : undefined);
     const faults: Fault[] = parsed.success
       ? []
       : parsed.error.issues.map((i) => ({

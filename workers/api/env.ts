@@ -26,6 +26,9 @@ const variables = z.object({
   AUTH: door('auth'),
 });
 
+/** The names this Worker reads. */
+export const apiVariables: readonly string[] = Object.keys(variables.shape);
+
 export function readApiSettings(env: Record<string, unknown>) {
   const values = parseSettings('api', variables, env);
   return {

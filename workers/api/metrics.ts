@@ -47,18 +47,22 @@ const ofState = ({ stagingBacklog, outbox, pulses }: SystemState): Sample[] => [
   ]),
 ];
 
+/** A hash as the client answers it without deserialising: names and values in turn, null when there is none. */
+function pairs(answer: unknown): Sample[] {
+  const flat = (answer ?? []) as string[];
+  return flat.flatMap((name, i) => (i % 2 === 0 ? [{ series: name, value: Number(flat[i + 1]) }] : []));
+}
+
 export async function metrics(c: RequestContext<ApiSettings>): Promise<Response> {
   const { database, redis } = c.get('settings');
   const [state, counts] = await Promise.all([
     readSystemState(openDatabase({ ...database, timeoutMs })).catch(() => undefined),
     openRedis(redis, timeoutMs)
-      .hgetall<Record<string, string>>(countsKey)
-      .then((found) => found ?? {})
+      .hgetall(countsKey)
+      .then(pairs)
       .catch(() => undefined),
   ]);
-  const counted = Object.entries(counts ?? {})
-    .map(([key, value]) => ({ series: key, value: Number(value) }))
-    .sort((a, b) => (a.series < b.series ? -1 : 1));
+  const counted = (counts ?? []).toSorted((a, b) => (a.series < b.series ? -1 : 1));
   const up = [
     { series: series('recoup_up', { part: 'database' }), value: state ? 1 : 0 },
     { series: series('recoup_up', { part: 'redis' }), value: counts ? 1 : 0 },

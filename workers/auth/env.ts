@@ -11,6 +11,9 @@ const variables = z.object({
   DATABASE_URL: postgresUrl('the database, as role recoup_auth'),
 });
 
+/** The names this Worker reads. */
+export const authVariables: readonly string[] = Object.keys(variables.shape);
+
 export function readAuthSettings(env: Record<string, unknown>) {
   const values = parseSettings('auth', variables, env);
   return {

@@ -25,6 +25,9 @@ const variables = z.object({
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
 });
 
+/** The names this Worker reads, beside its channels' secrets. */
+export const webhooksVariables: readonly string[] = Object.keys(variables.shape);
+
 export function readWebhooksSettings(env: Record<string, unknown>) {
   const values = parseSettings('webhooks', variables, env);
   const { channels, faults } = readChannels(values.CHANNELS, env);

@@ -1,18 +1,10 @@
 // A door as a process of its own: settings from the environment, one line when it listens, a clean stop on SIGTERM or
 // SIGINT. Refuses to start, with every fault listed, when a setting is missing or the port is taken.
 
-import * as z from 'zod/mini';
 import { SettingsFault } from '../../shared/settings.ts';
 import type { Door } from './door.ts';
 
 const stopMs = 10_000;
-
-export const settings = {
-  /** Never 0: other processes must know where the door is. */
-  port: z.coerce.number('must be a port').check(z.int('must be a port'), z.minimum(1), z.maximum(65_535)),
-  /** Loopback unless told otherwise, as in a container. */
-  host: z.optional(z.string()),
-};
 
 export async function runDoor(name: string, open: () => Promise<Door>): Promise<void> {
   let door: Door;

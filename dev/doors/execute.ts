@@ -34,13 +34,14 @@ export async function execute(
       return run(client, statements, begin, () => undefined);
     });
   } catch (error) {
-    if (!isHarmless(error)) reusable = false;
+    reusable &&= isHarmless(error);
     throw error;
   } finally {
     call.onAbandoned = undefined;
-    if (client.getTransactionStatus() !== 'I') reusable = false;
-    if ((namesOf.get(client)?.size ?? 0) > preparedPerConnection) reusable = false;
-    client.release(!reusable);
+    const isFull = (namesOf.get(client)?.size ?? 0) > preparedPerConnection;
+    client.release(
+      !reusable || isFull || call.abandoned !== undefined || client.getTransactionStatus() !== 'I',
+    );
   }
 }
 

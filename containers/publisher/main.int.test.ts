@@ -1,0 +1,195 @@
+// The publisher as it is deployed: a process of its own, with its own role's rights.
+
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { createTestDatabase, createTestRedis, type TestDatabase } from '../../test/database.ts';
+import { openPool, type Pool } from '../database.ts';
+import {
+  type Cuttable,
+  cuttable,
+  firstAppearances,
+  insert,
+  message,
+  type PublisherProcess,
+  readStream,
+  readTopic,
+  spawnPublisher,
+} from './testing.ts';
+
+let database: TestDatabase;
+let owner: Pool;
+let redisUrl: string;
+let redisDoor: Cuttable;
+let postgresDoor: Cuttable;
+const publishers: PublisherProcess[] = [];
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 5_000 });
+  ({ url: redisUrl } = await createTestRedis());
+  redisDoor = await cuttable(Number(new URL(redisUrl).port));
+  postgresDoor = await cuttable(Number(new URL(database.url).port));
+});
+beforeEach(() => owner.query('truncate outbox.messages, operations.heartbeats'));
+afterEach(async () => {
+  for (const { child } of publishers) child.kill('SIGKILL');
+  await Promise.all(publishers.splice(0).map(({ exited }) => exited));
+});
+afterAll(async () => {
+  await Promise.all([redisDoor.cut(), postgresDoor.cut(), owner.close()]);
+  await database.drop();
+});
+
+const through = (door: Cuttable, url: string) =>
+  Object.assign(new URL(url), { port: String(door.port) }).href;
+
+function publish(env: Record<string, string> = {}): PublisherProcess {
+  const publisher = spawnPublisher({
+    DATABASE_URL: through(postgresDoor, database.urlFor('recoup_publisher')),
+    REDIS_URL: through(redisDoor, redisUrl),
+    HEARTBEAT_SECONDS: '1',
+    LOG_LEVEL: 'debug',
+    ...env,
+  });
+  publishers.push(publisher);
+  return publisher;
+}
+
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000, interval: 50 });
+const pending = async () => (await owner.query('select from outbox.messages')).length;
+const heartbeat = async () => {
+  const [row] = await owner.query<{ healthy: boolean; detail: Record<string, unknown> }>(
+    "select healthy, detail from operations.heartbeats where process = 'publisher' order by beat_at desc limit 1",
+  );
+  return row;
+};
+const stop = async (publisher: PublisherProcess) => {
+  publisher.child.kill('SIGTERM');
+  return publisher.exited;
+};
+
+test('it publishes what is in the outbox and what comes, says so in its heartbeat, and exits 0 on SIGTERM', async () => {
+  const topic = 'deployed';
+  await insert(owner, [message('a', 1, {}, topic), message('a', 2, {}, topic)]);
+  const publisher = publish();
+  await eventually(pending).toBe(0);
+  await insert(owner, [message('a', 3, {}, topic)]);
+  await eventually(pending).toBe(0);
+  await eventually(heartbeat).toMatchObject({
+    healthy: true,
+    detail: {
+      condition: 'running',
+      log: 'redis',
+      log_ok: true,
+      sent_total: 3,
+      last_sent_at: expect.stringMatching(/^\d{4}-.*Z$/),
+      standing_by: false,
+    },
+  });
+  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(firstAppearances(await readStream(redisUrl, topic))).toEqual({ a: [1, 2, 3] });
+  expect(publisher.errors()).toBe('');
+  expect(publisher.lines.map(({ event }) => event)).toEqual(['publisher_started', 'publisher_stopped']);
+});
+
+test('settings that do not parse end it with code 1 and a readable list', async () => {
+  const publisher = publish({ DATABASE_URL: '', PUBLISH_INTERVAL_MS: 'often' });
+  expect(await publisher.exited).toEqual({ code: 1, signal: null });
+  expect(publisher.errors()).toBe(
+    [
+      'publisher cannot start, its settings need attention:',
+      '  DATABASE_URL: is missing: the database',
+      '  PUBLISH_INTERVAL_MS: expected a whole number from 1 to 60000\n',
+    ].join('\n'),
+  );
+});
+
+test('retired settings are named once, with the reason', async () => {
+  const publisher = publish({ DB_HOST: 'postgres', REDIS_PORT: '6379' });
+  await eventually(() => publisher.lines.filter(({ level }) => level === 'warn')).toMatchObject([
+    { event: 'retired_setting', message: 'DB_HOST has no effect: DATABASE_URL says where the database is' },
+    { event: 'retired_setting', message: 'REDIS_PORT has no effect: REDIS_URL says where Redis is' },
+  ]);
+  await stop(publisher);
+});
+
+test('a log that goes away makes it unhealthy even with nothing to publish, and it recovers by itself', async () => {
+  const topic = 'outage';
+  const publisher = publish();
+  await eventually(async () => (await heartbeat())?.healthy).toBe(true);
+  await redisDoor.cut();
+  await eventually(heartbeat).toMatchObject({
+    healthy: false,
+    detail: { condition: 'failing', log_ok: false },
+  });
+  await insert(owner, [message('a', 1, {}, topic), message('a', 2, {}, topic)]);
+  await redisDoor.mend();
+  await eventually(pending).toBe(0);
+  await eventually(async () => (await heartbeat())?.healthy).toBe(true);
+  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(firstAppearances(await readStream(redisUrl, topic))).toEqual({ a: [1, 2] });
+  const faults = publisher.lines.filter(({ event }) => event === 'publisher_failed');
+  expect(faults.length).toBeLessThanOrEqual(3);
+}, 60_000);
+
+test('a database that goes away is waited for', async () => {
+  const topic = 'database-outage';
+  const publisher = publish();
+  await eventually(async () => (await heartbeat())?.healthy).toBe(true);
+  await postgresDoor.cut();
+  await eventually(() => publisher.lines.some(({ event }) => event === 'publisher_failed')).toBe(true);
+  await insert(owner, [message('a', 1, {}, topic)]);
+  await postgresDoor.mend();
+  await eventually(pending).toBe(0);
+  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(await readStream(redisUrl, topic)).toHaveLength(1);
+}, 60_000);
+
+test('SIGTERM in the middle of a backlog ends after the batch in progress: nothing is sent twice', async () => {
+  const topic = 'drain';
+  const total = 5_000;
+  await insert(
+    owner,
+    Array.from({ length: total }, (_, n) => message(`key-${n % 5}`, n, {}, topic)),
+  );
+  const first = publish({ KAFKA_BATCH_SIZE: '10' });
+  await eventually(async () => (await pending()) < total - 100).toBe(true);
+  expect(await stop(first)).toEqual({ code: 0, signal: null });
+  const left = await pending();
+  expect(left).toBeGreaterThan(0);
+  expect(await readStream(redisUrl, topic)).toHaveLength(total - left);
+  const second = publish();
+  await eventually(pending).toBe(0);
+  await stop(second);
+  expect(await readStream(redisUrl, topic)).toHaveLength(total);
+}, 60_000);
+
+test('of two publishers one works and the other takes over when the first is gone', async () => {
+  const topic = 'takeover';
+  const [one, other] = [publish({ PUBLISH_INTERVAL_MS: '1' }), publish({ PUBLISH_INTERVAL_MS: '1' })];
+  let n = 0;
+  const write = async (times: number) => {
+    for (let i = 0; i < times; i++)
+      await insert(owner, [message('a', n++, {}, topic), message('b', n++, {}, topic)]);
+  };
+  await write(200);
+  await eventually(pending).toBe(0);
+  expect(await stop(one)).toEqual({ code: 0, signal: null });
+  await write(200);
+  await eventually(pending).toBe(0);
+  expect(await stop(other)).toEqual({ code: 0, signal: null });
+  const log = await readStream(redisUrl, topic);
+  expect(log).toHaveLength(800);
+  for (const ns of Object.values(firstAppearances(log))) expect(ns).toEqual(ns.toSorted((a, b) => a - b));
+}, 60_000);
+
+test.skipIf(inject('kafkaBrokers') === null)('with brokers named it publishes to Kafka', async () => {
+  const brokers = inject('kafkaBrokers') as string;
+  const topic = `renamed.${process.pid}`;
+  await insert(owner, [message('a', 1), message('b', 1)]);
+  const publisher = publish({ KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, KAFKA_TOPIC_PARTITIONS: '2' });
+  await eventually(pending).toBe(0);
+  await eventually(heartbeat).toMatchObject({ healthy: true, detail: { log: 'kafka', sent_total: 2 } });
+  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(firstAppearances(await readTopic(brokers, topic))).toEqual({ a: [1], b: [1] });
+  expect(publisher.errors()).toBe('');
+});

@@ -1,0 +1,70 @@
+import { expect, test } from 'vitest';
+import { DatabaseFault, type TransactionalDatabase } from '../../shared/database.ts';
+import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
+import { publishing } from './publish.ts';
+
+/** An outbox that is empty, or cannot be asked. */
+function emptyOutbox(state: { away?: boolean } = {}): TransactionalDatabase {
+  const ask = async () => {
+    if (state.away) throw new DatabaseFault('away', { cause: undefined });
+    return [];
+  };
+  return { query: ask, arrays: ask, transaction: () => Promise.reject(new Error('nothing to send')) };
+}
+
+function setUp(checkEveryMs: number) {
+  const outbox = { away: false };
+  const log = { away: false, checks: 0 };
+  const eventLog: EventLog = {
+    append: async () => {},
+    check: async () => {
+      log.checks += 1;
+      if (log.away) throw new EventLogFault('away');
+    },
+    close: async () => {},
+  };
+  const db = emptyOutbox(outbox);
+  const publisher = publishing({ db, log: eventLog, logKind: 'redis', batchSize: 10, checkEveryMs });
+  const healthy = () => publisher.heartbeat({ condition: 'running', failures: 0 }).healthy;
+  return { outbox, log, publisher, healthy };
+}
+
+test('with nothing to publish the log is asked first, and then again when it has shown nothing for a while', async () => {
+  const { log, publisher } = setUp(60_000);
+  await publisher.step();
+  await publisher.step();
+  expect(log.checks).toBe(1);
+  const eager = setUp(0);
+  await eager.publisher.step();
+  await eager.publisher.step();
+  expect(eager.log.checks).toBe(2);
+});
+
+test('a publisher is healthy only once its log has answered, and not while the log is away', async () => {
+  const { log, publisher, healthy } = setUp(0);
+  expect(healthy()).toBe(false);
+  await publisher.step();
+  expect(healthy()).toBe(true);
+  log.away = true;
+  await expect(publisher.step()).rejects.toThrow(EventLogFault);
+  expect(healthy()).toBe(false);
+  log.away = false;
+  await publisher.step();
+  expect(healthy()).toBe(true);
+});
+
+test('a database that is away says nothing about the log', async () => {
+  const { outbox, publisher } = setUp(0);
+  await publisher.step();
+  outbox.away = true;
+  await expect(publisher.step()).rejects.toThrow(DatabaseFault);
+  const { healthy, detail } = publisher.heartbeat({ condition: 'failing', failures: 1 });
+  expect(healthy).toBe(false);
+  expect(detail.log_ok).toBe(true);
+});
+
+test.each(['failing', 'stuck'] as const)('a publisher that is %s is not healthy', async (condition) => {
+  const { publisher } = setUp(0);
+  await publisher.step();
+  expect(publisher.heartbeat({ condition, failures: 0 }).healthy).toBe(false);
+});

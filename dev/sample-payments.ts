@@ -1,0 +1,56 @@
+// Payments as a channel would send them, signed by node:crypto and so independently of the code that verifies.
+
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import type { Running } from './running.ts';
+
+export type SampleChannel = Running['channels'][string];
+
+export interface SamplePayment {
+  reference_number: string;
+  loan_account_number: string;
+  cif: string;
+  amount: string;
+  payment_date: string;
+  metadata: Record<string, unknown>;
+}
+
+export function samplePayment(): SamplePayment {
+  const customer = Math.floor(Math.random() * 1_000);
+  return {
+    reference_number: `DEMO-${randomBytes(6).toString('hex').toUpperCase()}`,
+    loan_account_number: `LN${String(customer).padStart(8, '0')}`,
+    cif: `CIF${String(customer).padStart(6, '0')}`,
+    amount: `${10 + Math.floor(Math.random() * 990)}.${String(Math.floor(Math.random() * 100)).padStart(2, '0')}`,
+    payment_date: new Date().toISOString(),
+    metadata: { note: 'sample payment' },
+  };
+}
+
+/** The headers that make a body acceptable to its channel, for the next five minutes. */
+export function sign(channel: SampleChannel, body: string): Record<string, string> {
+  const timestamp = String(Math.floor(Date.now() / 1000));
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (channel.scheme === 'standard') {
+    const id = `msg_${randomUUID()}`;
+    const key = Buffer.from(channel.secret.slice('whsec_'.length), 'base64');
+    const signature = createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64');
+    return {
+      ...headers,
+      'webhook-id': id,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': `v1,${signature}`,
+    };
+  }
+  const { algorithm, encoding, header, prefix, timestampHeader } = channel;
+  const content = timestampHeader ? `${timestamp}.${body}` : body;
+  const signature = createHmac(algorithm, channel.secret).update(content).digest(encoding);
+  if (timestampHeader) headers[timestampHeader.toLowerCase()] = timestamp;
+  return { ...headers, [header.toLowerCase()]: `${prefix}${signature}` };
+}
+
+/** A command line that posts one signed sample payment. */
+export function curlLine(channel: SampleChannel, payment: SamplePayment): string {
+  const body = JSON.stringify(payment);
+  const headers = Object.entries(sign(channel, body)).map(([name, value]) => `-H '${name}: ${value}'`);
+  return `curl -sS -X POST ${channel.url} ${headers.join(' ')} -d '${body}'`;
+}

@@ -1,0 +1,43 @@
+// The secrets of a local installation: made once, kept in .recoup/secrets.json (mode 600), so that data and senders
+// of yesterday still fit today. Production never reads this file.
+
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { type Role, roles } from '../../drizzle/migrate.ts';
+
+export interface LocalSecrets {
+  postgres: string;
+  redis: string;
+  upstashToken: string;
+  roles: Record<Role, string>;
+  /** By the environment variable that carries it. */
+  channels: Record<string, string>;
+  apiKey: string | undefined;
+}
+
+const random = () => randomBytes(24).toString('hex');
+
+export function readSecrets(file: string): LocalSecrets {
+  const kept: Partial<LocalSecrets> = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
+  return {
+    postgres: kept.postgres ?? random(),
+    redis: kept.redis ?? random(),
+    upstashToken: kept.upstashToken ?? random(),
+    roles: Object.fromEntries(roles.map((role) => [role, kept.roles?.[role] ?? random()])) as Record<
+      Role,
+      string
+    >,
+    channels: kept.channels ?? {},
+    apiKey: kept.apiKey,
+  };
+}
+
+export function saveSecrets(file: string, secrets: LocalSecrets): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** A new secret in the form its channel's scheme wants. */
+export const newChannelSecret = (scheme: 'standard' | 'hmac'): string =>
+  scheme === 'standard' ? `whsec_${randomBytes(32).toString('base64')}` : random();

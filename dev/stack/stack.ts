@@ -1,0 +1,301 @@
+// The whole system on this machine, in order: servers, schema, doors, Workers, containers. What was started is
+// stopped in the opposite order, also when a later part fails.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { openPool } from '../../containers/database.ts';
+import { ensurePartitions, migrate, type Role, setRolePasswords } from '../../drizzle/migrate.ts';
+import { readChannels, secretNames } from '../../shared/payments/channel.ts';
+import { SettingsFault } from '../../shared/settings.ts';
+import { authenticateKey } from '../../shared/staff/authenticate-key.ts';
+import { createApiKey } from '../../shared/staff/create-key.ts';
+import { type Permission, permissions } from '../../shared/staff/permissions.ts';
+import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
+import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
+import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
+import { step } from '../progress.ts';
+import type { Running } from '../running.ts';
+import { bundle, stopBundler } from '../servers/bundle.ts';
+import { choosePort, freePort, isOpen } from '../servers/port.ts';
+import { startPostgres } from '../servers/postgres.ts';
+import { launch, type StopSignals } from '../servers/process.ts';
+import { startRedis } from '../servers/redis.ts';
+import { startWorkers } from '../servers/workerd.ts';
+import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
+import { root, type StartSettings } from './settings.ts';
+
+const host = '127.0.0.1';
+const compatibilityDate = '2026-11-01';
+const stopSignals: StopSignals = [
+  ['SIGTERM', 30_000],
+  ['SIGKILL', 5_000],
+];
+
+export interface StackOptions {
+  settings: StartSettings;
+  /** The environment that the processes' own settings come from. */
+  env: NodeJS.ProcessEnv;
+  /** Data, logs and secrets. */
+  folder: string;
+  /** Called with a readable line when a part ends that nobody asked to. */
+  onLoss: (line: string) => void;
+  /** False leaves the outbox alone, for measurements. */
+  publisher?: boolean;
+  /** Aborted, the start stops at the next step and takes everything down again. */
+  signal: AbortSignal;
+}
+
+export type Stack = Omit<Running, 'pid'> & AsyncDisposable;
+
+export async function startStack({
+  settings,
+  env,
+  folder,
+  onLoss,
+  signal,
+  publisher = true,
+}: StackOptions): Promise<Stack> {
+  await using starting = new AsyncDisposableStack();
+  mkdirSync(join(folder, 'logs'), { recursive: true });
+  const log = (name: string) => join(folder, 'logs', `${name}.log`);
+  const secretsFile = join(folder, 'secrets.json');
+  const secrets = readSecrets(secretsFile);
+
+  // Everything that can be wrong with settings is said before anything is started.
+  const channelEnv: Record<string, string> = {};
+  const { channels, faults } = readChannels(settings.channels, env);
+  if (faults.length > 0)
+    throw new SettingsFault(
+      'recoup',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
+  for (const [name, { scheme }] of channels) {
+    const [current, previous] = secretNames(name);
+    secrets.channels[current] ??= newChannelSecret(scheme);
+    channelEnv[current] = env[current] || secrets.channels[current];
+    if (env[previous]) channelEnv[previous] = env[previous];
+  }
+  saveSecrets(secretsFile, secrets);
+  const doors = { neon: await freePort(), upstash: await freePort() };
+  const common = {
+    DATABASE_FETCH_ENDPOINT: `http://${host}:${doors.neon}/sql`,
+    UPSTASH_REDIS_REST_URL: `http://${host}:${doors.upstash}`,
+    UPSTASH_REDIS_REST_TOKEN: secrets.upstashToken,
+  };
+  const bindings = (names: readonly string[], own: Record<string, string>, databaseUrl: string) => {
+    const given = Object.fromEntries(names.flatMap((name) => (env[name] ? [[name, env[name]]] : [])));
+    return { ...given, ...common, ...own, DATABASE_URL: databaseUrl };
+  };
+  const workers = (urlFor: (role: Role) => string) => ({
+    webhooks: bindings(
+      webhooksVariables,
+      { CHANNELS: settings.channels, ...channelEnv },
+      urlFor('recoup_webhooks'),
+    ),
+    auth: bindings(authVariables, {}, urlFor('recoup_auth')),
+    api: bindings(apiVariables, { METRICS_ACCESS: env.METRICS_ACCESS || 'open' }, urlFor('recoup_api')),
+  });
+  checkWorkerSettings(workers((role) => `postgresql://${role}:unknown@${host}/recoup`));
+  const ports = {
+    api: await choosePort('The front door (PORT)', settings.ports.api),
+    webhooks: await choosePort('The webhooks Worker (WEBHOOKS_PORT)', settings.ports.webhooks),
+    auth: await choosePort('The auth Worker (AUTH_PORT)', settings.ports.auth),
+  };
+
+  const [postgres, redis] = await settled([
+    settings.databaseUrl
+      ? { url: settings.databaseUrl }
+      : startPostgres({
+          dataDir: join(folder, 'postgres'),
+          logFile: log('postgres'),
+          password: secrets.postgres,
+          onLoss,
+        }).then((server) => starting.adopt(server, () => server.stop())),
+    settings.redisUrl
+      ? { url: settings.redisUrl }
+      : startRedis({
+          dataDir: join(folder, 'redis'),
+          logFile: log('redis'),
+          password: secrets.redis,
+          onLoss,
+        }).then((server) => starting.adopt(server, () => server.stop())),
+  ]);
+  signal.throwIfAborted();
+  await step('Database: migrating', async () => {
+    await migrate(postgres.url, () => {});
+    await ensurePartitions(postgres.url);
+    await setRolePasswords(postgres.url, secrets.roles);
+  });
+  const urlFor = (role: Role): string => {
+    const url = new URL(postgres.url);
+    url.username = role;
+    url.password = secrets.roles[role];
+    return url.href;
+  };
+  secrets.apiKey = await liveApiKey(postgres.url, secrets.apiKey);
+  saveSecrets(secretsFile, secrets);
+
+  const nodeProcess = async (
+    name: string,
+    script: string,
+    own: Record<string, string>,
+    readyPort?: number,
+  ) => {
+    const path = join(root, script);
+    const server = await launch({
+      name,
+      command: process.execPath,
+      args: ['--disable-warning=TimeoutNegativeWarning', path],
+      cwd: root,
+      env: { ...env, ...own },
+      logFile: log(name),
+      pidFile: join(folder, `${name}.pid`),
+      marker: path,
+      stopSignals,
+      isReady: async () => readyPort === undefined || isOpen(readyPort),
+      readyWithinMs: 15_000,
+      onLoss,
+    });
+    starting.defer(() => server.stop());
+  };
+  signal.throwIfAborted();
+  await step('Workers and containers: starting', async () => {
+    const [webhooks, auth, api] = await settled([
+      bundle(join(root, 'workers/webhooks/main.ts')),
+      bundle(join(root, 'workers/auth/main.ts')),
+      bundle(join(root, 'workers/api/main.ts')),
+      nodeProcess('neon-door', 'dev/doors/neon.ts', { NEON_DOOR_PORT: String(doors.neon) }, doors.neon),
+      nodeProcess(
+        'upstash-door',
+        'dev/doors/upstash.ts',
+        {
+          UPSTASH_DOOR_PORT: String(doors.upstash),
+          UPSTASH_DOOR_TOKEN: secrets.upstashToken,
+          REDIS_URL: redis.url,
+        },
+        doors.upstash,
+      ),
+      publisher &&
+        nodeProcess('publisher', 'containers/publisher/main.ts', {
+          DATABASE_URL: urlFor('recoup_publisher'),
+          REDIS_URL: redis.url,
+        }),
+    ]);
+    await stopBundler();
+    const bound = workers(urlFor);
+    const at = (port: number) => ({ listen: { host, port }, compatibilityDate });
+    const workerd = await startWorkers({
+      folder,
+      logFile: log('workers'),
+      onLoss,
+      workers: [
+        { name: 'webhooks', script: webhooks, bindings: bound.webhooks, ...at(ports.webhooks) },
+        { name: 'auth', script: auth, bindings: bound.auth, ...at(ports.auth) },
+        {
+          name: 'api',
+          script: api,
+          bindings: bound.api,
+          services: { WEBHOOKS: 'webhooks', AUTH: 'auth' },
+          ...at(ports.api),
+        },
+      ],
+    });
+    starting.defer(() => workerd.stop());
+  });
+  const urls = {
+    api: `http://${host}:${ports.api}`,
+    webhooks: `http://${host}:${ports.webhooks}`,
+    auth: `http://${host}:${ports.auth}`,
+  };
+  await step('Health: waiting until all is well', () =>
+    untilHealthy(publisher ? urls : { webhooks: urls.webhooks, auth: urls.auth }, signal),
+  );
+
+  const running = starting.move();
+  return {
+    urls,
+    databaseUrl: postgres.url,
+    redisUrl: redis.url,
+    kafkaBrokers: settings.kafkaBrokers ?? null,
+    channels: Object.fromEntries(
+      [...channels].map(([name, { name: _, secrets: __, ...configuration }]) => [
+        name,
+        {
+          ...configuration,
+          secret: channelEnv[secretNames(name)[0]] as string,
+          url: `${urls.api}/api/v1/payments/webhook/${name}`,
+        },
+      ]),
+    ),
+    apiKey: secrets.apiKey,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** Promise.all that waits for the others too when one fails, so that what they started is known and can be stopped. */
+async function settled<T extends readonly unknown[]>(
+  work: readonly [...T],
+): Promise<{ -readonly [K in keyof T]: Awaited<T[K]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+function checkWorkerSettings(bound: Record<'webhooks' | 'auth' | 'api', Record<string, string>>): void {
+  const door = { fetch: () => {} };
+  const faults = [
+    () => readWebhooksSettings(bound.webhooks),
+    () => readAuthSettings(bound.auth),
+    () => readApiSettings({ ...bound.api, WEBHOOKS: door, AUTH: door }),
+  ].flatMap((read) => {
+    try {
+      read();
+      return [];
+    } catch (error) {
+      if (error instanceof SettingsFault) return error.faults;
+      throw error;
+    }
+  });
+  if (faults.length > 0) throw new SettingsFault('recoup', [...new Set(faults)]);
+}
+
+/** The kept key where it still is a live one with every permission, else a new one. */
+async function liveApiKey(databaseUrl: string, token: string | undefined): Promise<string> {
+  const db = openPool({
+    url: databaseUrl,
+    min: 0,
+    max: 1,
+    applicationName: 'recoup-start',
+    timeoutMs: 10_000,
+  });
+  try {
+    const scopes = Object.keys(permissions) as Permission[];
+    const held = await authenticateKey(db, token);
+    if (token && held && scopes.every((scope) => held.scopes.includes(scope))) return token;
+    return (await createApiKey(db, { name: 'local start', scopes, expiresAt: null, actor: 'job:start' }))
+      .token;
+  } finally {
+    await db.close();
+  }
+}
+
+const healthyWithinMs = 30_000;
+
+async function untilHealthy(urls: Record<string, string>, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + healthyWithinMs;
+  for (;;) {
+    signal.throwIfAborted();
+    const answers = await Promise.all(
+      Object.entries(urls).map(async ([name, url]) => {
+        const answer = await fetch(`${url}/health`, { signal: AbortSignal.timeout(5_000) }).catch(
+          () => undefined,
+        );
+        return answer?.ok ? undefined : `${name}: ${answer ? await answer.text() : 'no answer'}`;
+      }),
+    );
+    const sick = answers.filter((answer) => answer !== undefined);
+    if (sick.length === 0) return;
+    if (Date.now() > deadline)
+      throw new Error(`not healthy after ${healthyWithinMs / 1000} s: ${sick.join('; ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}

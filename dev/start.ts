@@ -1,0 +1,107 @@
+// `npm start`: the whole system on this machine, on real servers. Ctrl-C or SIGTERM stops every part and leaves no
+// process and no lock; the data stays until `npm start -- --reset`.
+
+import { rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
+import { retiredSettings } from '../shared/retired-settings.ts';
+import { say } from './progress.ts';
+import { forgetRunning, type Running, writeRunning } from './running.ts';
+import { curlLine, samplePayment } from './sample-payments.ts';
+import { removePostgresData } from './servers/postgres.ts';
+import { loadEnvFile, readStartSettings, stateFolder } from './stack/settings.ts';
+import { type Stack, startStack } from './stack/stack.ts';
+
+const startedAt = performance.now();
+const interruption = new AbortController();
+let stack: Stack | undefined;
+let leaving = false;
+
+/** Stops what runs, once, and ends the process. */
+async function leave(code: number): Promise<void> {
+  if (leaving) return;
+  leaving = true;
+  forgetRunning();
+  try {
+    await stack?.[Symbol.asyncDispose]();
+  } catch (error) {
+    say((error as Error).message);
+  }
+  say('Recoup has stopped.');
+  process.exit(code);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    if (!interruption.signal.aborted) say('\nStopping ...');
+    interruption.abort();
+    // While it starts, the start itself stops at its next step.
+    if (stack) void leave(0);
+  });
+}
+
+function describe(running: Running, logIsKafka: boolean): string {
+  const payment = samplePayment();
+  const [channel] = Object.values(running.channels);
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
+  const database = new URL(running.databaseUrl);
+  const redis = new URL(running.redisUrl);
+  return `
+Recoup is running (started in ${seconds} s).
+
+  Front door   ${running.urls.api}   webhooks, sign-in, staff API, /health, /metrics
+  Webhooks     ${running.urls.webhooks}
+  Auth         ${running.urls.auth}
+  PostgreSQL   ${database.host}${database.pathname}
+  Redis        ${redis.host}
+  Event log    ${logIsKafka ? `Kafka at ${running.kafkaBrokers}` : 'Redis stream payment.events (KAFKA_BROKERS makes it Kafka)'}
+  Logs         ${relative(process.cwd(), join(stateFolder(), 'logs'))}/
+  For scripts  ${relative(process.cwd(), join(stateFolder(), 'running.json'))}: addresses, channels' secrets, an API key
+${
+  channel
+    ? `
+Send a signed payment (good for five minutes; \`npm run send -- --curl\` prints a fresh one):
+
+${curlLine(channel, payment)}
+
+Read it back:
+
+curl -sS -H 'authorization: Bearer ${running.apiKey}' ${running.urls.api}/api/v1/payments/${payment.reference_number}
+`
+    : ''
+}
+Send many with \`npm run send -- --count 1000\`. Stop with Ctrl-C; the data stays.`;
+}
+
+try {
+  const { values } = parseArgs({ options: { reset: { type: 'boolean', default: false } } });
+  loadEnvFile();
+  const settings = readStartSettings(process.env);
+  for (const line of retiredSettings(process.env)) say(line);
+  if (values.reset) {
+    await removePostgresData(join(stateFolder(), 'postgres'));
+    for (const part of ['redis', 'logs', 'secrets.json']) {
+      rmSync(join(stateFolder(), part), { recursive: true, force: true });
+    }
+    say('Emptied: database, Redis, logs and local secrets.');
+  }
+  stack = await startStack({
+    settings,
+    env: process.env,
+    folder: stateFolder(),
+    signal: interruption.signal,
+    onLoss: (line) => {
+      say(line);
+      void leave(1);
+    },
+  });
+  const { [Symbol.asyncDispose]: _, ...parts } = stack;
+  writeRunning({ pid: process.pid, ...parts });
+  say(describe({ pid: process.pid, ...parts }, settings.kafkaBrokers !== undefined));
+  if (interruption.signal.aborted) await leave(0);
+  // The parts are processes of their own and would not keep this one alive.
+  setInterval(() => {}, 60_000);
+} catch (error) {
+  if (!interruption.signal.aborted) say(error instanceof Error ? error.message : String(error));
+  await leave(interruption.signal.aborted ? 0 : 1);
+}

@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { currencies, currencyExponent, formatAmount, parseAmount } from './money.ts';
+
+const exponentOf = (currency: string) => currencyExponent(currency) as number;
+const anyCurrency = fc.constantFrom(...currencies);
+const limit = 10n ** 13n;
+/** An amount of any currency, up to the largest. */
+const anyMoney = anyCurrency.chain((currency) =>
+  fc.record({
+    currency: fc.constant(currency),
+    amountMinor: fc.bigInt({ min: 1n, max: limit * 10n ** BigInt(exponentOf(currency)) - 1n }),
+  }),
+);
+/** The point of a decimal text moved by `places`, every digit kept: what an exponent means. */
+const movePoint = (text: string, places: number) => {
+  const [whole = '', fraction = ''] = text.split('.');
+  const digits = `${'0'.repeat(9)}${whole}${fraction}${'0'.repeat(Math.max(0, places - fraction.length))}`;
+  const at = 9 + whole.length + places;
+  return at < digits.length ? `${digits.slice(0, at)}.${digits.slice(at)}` : digits;
+};
+
+const accepts = (text: string, currency: string, amountMinor: bigint): void => {
+  expect(parseAmount(text, currency)).toEqual({ ok: true, value: { amountMinor, currency } });
+};
+const refuses = (text: string, currency: string, refusal: string): void => {
+  expect(parseAmount(text, currency)).toEqual({ ok: false, refusal });
+};
+
+test('money written as text and read again is the same money, in every currency', () => {
+  fc.assert(
+    fc.property(anyMoney, (money) => accepts(formatAmount(money), money.currency, money.amountMinor)),
+  );
+  for (const currency of currencies) {
+    const smallest = { amountMinor: 1n, currency };
+    const largest = { amountMinor: limit * 10n ** BigInt(exponentOf(currency)) - 1n, currency };
+    for (const money of [smallest, largest]) accepts(formatAmount(money), currency, money.amountMinor);
+  }
+});
+
+test('an amount in plain digits is read as a human reads it', () => {
+  const digits = (length: number) =>
+    fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: length, maxLength: length });
+  const written = anyCurrency.chain((currency) =>
+    fc.tuple(fc.constant(currency), fc.bigInt({ min: 1n, max: limit - 1n }), digits(exponentOf(currency))),
+  );
+  fc.assert(
+    fc.property(written, ([currency, whole, fraction]) => {
+      accepts(fraction ? `${whole}.${fraction}` : `${whole}`, currency, BigInt(`${whole}${fraction}`));
+    }),
+  );
+});
+
+test('one digit more than the currency has is refused, even when it is a zero', () => {
+  fc.assert(
+    fc.property(anyMoney, fc.stringMatching(/^\d{1,20}$/), ({ amountMinor, currency }, more) => {
+      const text = formatAmount({ amountMinor, currency });
+      refuses(`${text}${exponentOf(currency) === 0 ? '.' : ''}${more}`, currency, 'too_many_decimals');
+    }),
+  );
+});
+
+test('an exponent moves the point and changes nothing else', () => {
+  const decimal = fc.stringMatching(/^\d{1,12}(\.\d{1,12})?$/);
+  const exponent = fc.stringMatching(/^[eE][+-]?0?[0-8]$/);
+  fc.assert(
+    fc.property(decimal, exponent, anyCurrency, (text, power, currency) => {
+      const plain = movePoint(text, Number(power.slice(1)));
+      expect(parseAmount(text + power, currency)).toEqual(parseAmount(plain, currency));
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test.each([
+  ['10.000000000000000001', 'EUR', 'too_many_decimals'],
+  ['0.1e-1', 'JPY', 'too_many_decimals'],
+  ['1.005', 'EUR', 'too_many_decimals'],
+  ['1.00050', 'CLF', 'too_many_decimals'],
+  ['1e-999', 'EUR', 'too_many_decimals'],
+  ['10000000000000', 'EUR', 'too_large'],
+  ['10000000000000', 'JPY', 'too_large'],
+  ['1e999', 'EUR', 'too_large'],
+  ['9'.repeat(64), 'KWD', 'too_large'],
+  ['0', 'EUR', 'not_positive'],
+  ['0.000', 'EUR', 'not_positive'],
+  ['-0', 'EUR', 'not_positive'],
+  ['-100.50', 'EUR', 'not_positive'],
+  ['0e-5', 'EUR', 'not_positive'],
+])('the amount %s %s is refused: %s', refuses);
+
+test.each([
+  '',
+  ' ',
+  ' 1',
+  '1 ',
+  '1\n',
+  '+1',
+  '.5',
+  '5.',
+  '1,50',
+  '1_000',
+  '1 000',
+  '0x10',
+  '1e',
+  '1e1.5',
+  '--1',
+  'NaN',
+  'Infinity',
+  '١',
+  '1e1000',
+  '1'.repeat(65),
+])('the text %j is not a number', (text) => refuses(text, 'EUR', 'not_a_number'));
+
+test.each([
+  ['9007199254740.93', 'EUR', 900_719_925_474_093n],
+  ['9007199254740.993', 'KWD', 9_007_199_254_740_993n],
+  ['9999999999999.9999', 'CLF', 99_999_999_999_999_999n],
+  ['9007199254741', 'JPY', 9_007_199_254_741n],
+  ['0.07', 'EUR', 7n],
+  ['1e2', 'EUR', 10_000n],
+  ['1E+2', 'EUR', 10_000n],
+  ['10050e-2', 'EUR', 10_050n],
+  ['007', 'JPY', 7n],
+])('no double stands between %s %s and its minor units', accepts);
+
+test('reading an amount of an unknown currency is a bug, not a refusal', () => {
+  expect(() => parseAmount('1', 'eur')).toThrow('known currency');
+});
+
+describe('written amounts', () => {
+  test.each([
+    [10_050n, 'EUR', '100.50'],
+    [100n, 'JPY', '100'],
+    [1_234n, 'KWD', '1.234'],
+    [1n, 'CLF', '0.0001'],
+    [0n, 'EUR', '0.00'],
+    [-5n, 'EUR', '-0.05'],
+    [-5n, 'JPY', '-5'],
+  ])('%s minor units of %s are %s', (amountMinor, currency, text) => {
+    expect(formatAmount({ amountMinor, currency })).toBe(text);
+  });
+});
+
+test('a currency is an active code of ISO 4217, in upper case', () => {
+  expect(new Set(currencies).size).toBe(currencies.length);
+  expect(currencies.every((code) => /^[A-Z]{3}$/.test(code))).toBe(true);
+  expect(['EUR', 'JPY', 'KWD', 'CLF', 'HUF', 'ISK'].map(currencyExponent)).toEqual([2, 0, 3, 4, 2, 0]);
+  expect(['eur', 'DEM', 'BTC', 'XXX', '', 'toString'].map(currencyExponent)).toEqual(
+    Array(6).fill(undefined),
+  );
+});

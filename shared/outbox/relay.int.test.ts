@@ -1,0 +1,241 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { openPool, type Pool } from '../../containers/database.ts';
+import { firstAppearances, insert, message } from '../../containers/publisher/testing.ts';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import type { Database, TransactionalDatabase } from '../database.ts';
+import type { EventLog } from './event-log.ts';
+import type { OutboxMessage } from './message.ts';
+import { relayBatch } from './relay.ts';
+
+let database: TestDatabase;
+/** Writes the outbox as its owner; the relay has no more rights than the publisher. */
+let owner: Pool;
+let db: Pool;
+
+const pool = (url: string) =>
+  openPool({ url, min: 0, max: 8, applicationName: 'relay-test', timeoutMs: 5_000 });
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = pool(database.url);
+  db = pool(database.urlFor('recoup_publisher'));
+});
+beforeEach(() => owner.query('truncate outbox.messages'));
+afterAll(async () => {
+  await Promise.all([owner.close(), db.close()]);
+  await database.drop();
+});
+
+/** A log in memory. `before` and `after` run around each append. */
+function memoryLog(before = async () => {}, after = async () => {}) {
+  const appended: OutboxMessage[] = [];
+  const log: EventLog = {
+    async append(messages) {
+      await before();
+      appended.push(...messages);
+      await after();
+    },
+    check: async () => {},
+    close: async () => {},
+  };
+  return { log, appended, ids: () => appended.map((m) => m.eventId) };
+}
+
+const pending = async () => {
+  const rows = await owner.query<{ event_id: string }>(
+    'select event_id from outbox.messages order by position',
+  );
+  return rows.map((row) => row.event_id);
+};
+const relay = (log: EventLog, limit = 100, over: TransactionalDatabase = db) =>
+  relayBatch(over, 'log', log, limit);
+const some = (count: number, key = 'loan') => Array.from({ length: count }, (_, n) => message(key, n));
+const idsOf = (messages: readonly OutboxMessage[]) => messages.map((m) => m.eventId);
+
+test('messages are sent in the order of their positions, a bounded batch at a time, and are gone afterwards', async () => {
+  const messages = some(25);
+  await insert(owner, messages);
+  const { log, ids } = memoryLog();
+  expect(await relay(log, 10)).toEqual({ sent: 10, standingBy: false });
+  expect(ids()).toEqual(idsOf(messages.slice(0, 10)));
+  expect(await pending()).toEqual(idsOf(messages.slice(10)));
+  await relay(log, 10);
+  expect(await relay(log, 10)).toEqual({ sent: 5, standingBy: false });
+  expect(await relay(log, 10)).toEqual({ sent: 0, standingBy: false });
+  expect(ids()).toEqual(idsOf(messages));
+  expect(await pending()).toEqual([]);
+});
+
+test('what is sent is the row: topic, key, event id and the exact payload', async () => {
+  const payload = '{"amount" : 10.000000000000000001, "text": "é \u{1F4B8} \\u0000"}';
+  const given = { ...message('key é', 1), topic: 'some.topic', payload };
+  await insert(owner, [given]);
+  const { log, appended } = memoryLog();
+  await relay(log);
+  expect(appended).toEqual([{ ...given, position: expect.stringMatching(/^\d+$/) }]);
+});
+
+test('the messages of other destinations are left alone', async () => {
+  await insert(owner, some(1));
+  await owner.query("update outbox.messages set destination = 'ledger'");
+  const { log, appended } = memoryLog();
+  expect(await relay(log)).toEqual({ sent: 0, standingBy: false });
+  expect(appended).toEqual([]);
+  expect(await pending()).toHaveLength(1);
+});
+
+test('a batch is bounded in bytes too, and a message larger than the bound goes alone', async () => {
+  const sized = (n: number, kilobytes: number) =>
+    message('loan', n, { filler: 'x'.repeat(kilobytes * 1024) });
+  const sizes = [200, 200, 200, 900, 10, 10];
+  await insert(
+    owner,
+    sizes.map((size, n) => sized(n, size)),
+  );
+  const { log, appended } = memoryLog();
+  const batches: number[] = [];
+  for (let sent = 1; sent > 0; ) {
+    ({ sent } = await relay(log));
+    batches.push(sent);
+  }
+  expect(batches).toEqual([2, 1, 1, 2, 0]);
+  expect(appended.map((m) => JSON.parse(m.payload).n)).toEqual([0, 1, 2, 3, 4, 5]);
+});
+
+test('a slow transaction with a lower position is late, not skipped', async () => {
+  const slow = new pg.Client({ connectionString: database.url });
+  await slow.connect();
+  const [low, high] = [message('slow', 1), message('fast', 1)];
+  const { log, ids } = memoryLog();
+  try {
+    await slow.query('begin');
+    await insert(
+      { query: async (text: string, params: unknown[]) => (await slow.query(text, params)).rows } as never,
+      [low],
+    );
+    await insert(owner, [high]);
+    await relay(log);
+    expect(ids()).toEqual([high.eventId]);
+    expect(await relay(log)).toEqual({ sent: 0, standingBy: false });
+    await slow.query('commit');
+    await relay(log);
+    expect(ids()).toEqual([high.eventId, low.eventId]);
+    expect(await pending()).toEqual([]);
+  } finally {
+    await slow.end();
+  }
+});
+
+test('a message that is written while a batch is being sent is sent by the next one', async () => {
+  const [first, second] = [message('a', 1), message('a', 2)];
+  await insert(owner, [first]);
+  const { log, ids } = memoryLog(() => insert(owner, [second]));
+  await relay(log);
+  expect(ids()).toEqual([first.eventId]);
+  expect(await pending()).toEqual([second.eventId]);
+});
+
+test('while one relay has the destination another stands by, at once', async () => {
+  await insert(owner, some(3));
+  const { promise: confirmed, resolve: confirm } = Promise.withResolvers<void>();
+  const { promise: sending, resolve: started } = Promise.withResolvers<void>();
+  const slow = memoryLog(async () => {
+    started();
+    await confirmed;
+  });
+  const other = memoryLog();
+  const first = relay(slow.log);
+  await sending;
+  expect(await relay(other.log)).toEqual({ sent: 0, standingBy: true });
+  confirm();
+  expect(await first).toEqual({ sent: 3, standingBy: false });
+  expect(other.appended).toEqual([]);
+  expect(await relay(other.log)).toEqual({ sent: 0, standingBy: false });
+});
+
+test('two relays at once send nothing twice and keep the order of every key', async () => {
+  const { log, appended } = memoryLog(() => sleep(Math.random() * 3));
+  const keys = ['a', 'b', 'c'];
+  const total = 300;
+  let inserted = 0;
+  const writing = (async () => {
+    for (; inserted < total; inserted++)
+      await insert(
+        owner,
+        keys.map((key) => message(key, inserted)),
+      );
+  })();
+  let finished = false;
+  const draining = Array.from({ length: 2 }, async () => {
+    while (!finished) {
+      await relay(log, 7);
+      finished ||= inserted === total && (await pending()).length === 0;
+    }
+  });
+  await Promise.all([writing, ...draining]);
+  expect(appended).toHaveLength(total * keys.length);
+  const inOrder = Array.from({ length: total }, (_, n) => n);
+  expect(firstAppearances(appended as never)).toEqual({ a: inOrder, b: inOrder, c: inOrder });
+});
+
+/** The database as it is, except that it fails right before or right after the nth statement of the relay. */
+function failing(when: 'before' | 'after', statement: number): TransactionalDatabase {
+  let count = 0;
+  const counted = (on: Database): Database => ({
+    async query(text, params) {
+      count += 1;
+      const now = count === statement;
+      if (now && when === 'before') throw new Error('crash');
+      const rows = await on.query(text, params);
+      if (now && when === 'after') throw new Error('crash');
+      return rows as never;
+    },
+    arrays: (text, params) => on.arrays(text, params),
+  });
+  return { ...counted(db), transaction: (work) => db.transaction((tx) => work(counted(tx))) };
+}
+
+const crashes: Array<[string, () => { over?: TransactionalDatabase; log?: ReturnType<typeof memoryLog> }]> = [
+  ['before it asks for the lock', () => ({ over: failing('before', 2) })],
+  ['between the lock and the read', () => ({ over: failing('after', 2) })],
+  ['between the read and the append', () => ({ over: failing('after', 3) })],
+  ['while it appends', () => ({ log: memoryLog(() => Promise.reject(new Error('crash'))) })],
+  [
+    'between the append and the delete',
+    () => ({ log: memoryLog(undefined, () => Promise.reject(new Error('crash'))) }),
+  ],
+  ['before the delete is sent', () => ({ over: failing('before', 4) })],
+  ['between the delete and the commit', () => ({ over: failing('after', 4) })],
+];
+
+test.each(crashes)('a crash %s loses nothing: the next relay sends the same events', async (_, crash) => {
+  const messages = some(5);
+  await insert(owner, messages);
+  const { over, log = memoryLog() } = crash();
+  await expect(relay(log.log, 100, over)).rejects.toThrow('crash');
+  expect(await pending()).toEqual(idsOf(messages));
+
+  const next = memoryLog();
+  expect(await relay(next.log)).toEqual({ sent: 5, standingBy: false });
+  expect(next.ids()).toEqual(idsOf(messages));
+  expect(await pending()).toEqual([]);
+});
+
+test('a relay whose connection dies while the log confirms loses the lock and deletes nothing', async () => {
+  const messages = some(3);
+  await insert(owner, messages);
+  const cut = memoryLog(undefined, async () => {
+    const rows = await owner.query(
+      `select pg_terminate_backend(pid, 5000) from pg_stat_activity
+       where datname = current_database() and usename = 'recoup_publisher' and state = 'idle in transaction'`,
+    );
+    expect(rows).toHaveLength(1);
+  });
+  await expect(relay(cut.log)).rejects.toMatchObject({ name: 'DatabaseFault', retryable: true });
+  expect(cut.ids()).toEqual(idsOf(messages));
+  const next = memoryLog();
+  expect(await relay(next.log)).toEqual({ sent: 3, standingBy: false });
+  expect(next.ids()).toEqual(idsOf(messages));
+});

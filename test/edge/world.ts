@@ -1,0 +1,119 @@
+// What stands behind the three Workers in a test: a real Postgres with the real roles, a real Redis, the doors in
+// front of them, and a gate on every way, so that each can go away or fall silent. One per runtime and file.
+
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { openPool, type Pool } from '../../containers/database.ts';
+import type { Door } from '../../dev/doors/door.ts';
+import { openNeonDoor } from '../../dev/doors/neon.ts';
+import { openTcpGate, type TcpGate } from '../../dev/doors/tcp-gate.ts';
+import { openUpstashDoor } from '../../dev/doors/upstash.ts';
+import type { Role } from '../../drizzle/migrate.ts';
+import { createApiKey } from '../../shared/staff/create-key.ts';
+import type { Permission } from '../../shared/staff/permissions.ts';
+import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
+import { channelSettings } from './channels.ts';
+import { type Edge, type Runtime, startEdge, type WorkerSettings } from './runtimes.ts';
+
+export const timeZone = 'Europe/Berlin';
+const token = 'token-of-the-test-redis';
+
+/** Settings on top of the suite's own, by Worker. */
+export type Changes = Partial<WorkerSettings>;
+
+export interface World {
+  edge: Edge;
+  /** The superuser's, past every gate. */
+  db: Pool;
+  gates: {
+    /** Workers to the database's HTTP door. */
+    database: TcpGate;
+    /** The door to Postgres. */
+    postgres: TcpGate;
+    /** Workers to Redis' HTTP door. */
+    redis: TcpGate;
+  };
+  /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
+  anotherEdge(changes?: Changes): Promise<Edge>;
+  /** The token of a new API key. */
+  newKey(scopes: readonly Permission[], expiresAt?: Date): Promise<string>;
+}
+
+/** To be called in a `describe`: the world is there when its tests run. */
+export function useWorld(runtime: Runtime, changes: Changes = {}): World {
+  const world = {} as World;
+  const edges: Edge[] = [];
+  const gates: TcpGate[] = [];
+  const doors: Door[] = [];
+  let database: TestDatabase;
+
+  const gateTo = async (url: string) => {
+    const { hostname, port } = new URL(url);
+    const gate = await openTcpGate({ host: hostname, port: Number(port) });
+    gates.push(gate);
+    return gate;
+  };
+  const doorOf = async (opening: Promise<Door>) => {
+    const door = await opening;
+    doors.push(door);
+    return door.url;
+  };
+
+  beforeAll(async () => {
+    const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
+    const redis = await createTestRedis();
+    database = await createTestDatabase();
+    world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
+    world.gates = {
+      postgres: await gateTo(database.url),
+      database: await gateTo(await doorOf(openNeonDoor({ port: 0 }))),
+      redis: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
+    };
+    const common = {
+      DATABASE_FETCH_ENDPOINT: `http://127.0.0.1:${world.gates.database.port}/sql`,
+      UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${world.gates.redis.port}`,
+      UPSTASH_REDIS_REST_TOKEN: token,
+    };
+    const urlFor = (role: Role) =>
+      Object.assign(new URL(database.urlFor(role)), { port: world.gates.postgres.port }).href;
+    world.anotherEdge = async (more = {}) => {
+      const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
+        ...common,
+        ...own,
+        ...changes[worker],
+        ...more[worker],
+      });
+      const settings = {
+        api: settingsOf('api', { DATABASE_URL: urlFor('recoup_api'), BUSINESS_TIME_ZONE: timeZone }),
+        auth: settingsOf('auth', { DATABASE_URL: urlFor('recoup_auth') }),
+        webhooks: settingsOf('webhooks', {
+          DATABASE_URL: urlFor('recoup_webhooks'),
+          BUSINESS_TIME_ZONE: timeZone,
+          ...channelSettings,
+        }),
+      };
+      const edge = await startEdge(runtime, { folder, settings });
+      edges.push(edge);
+      return edge;
+    };
+    world.newKey = async (scopes, expiresAt) => {
+      const key = { name: 'edge suite', scopes, expiresAt: expiresAt ?? null, actor: 'test' };
+      return (await createApiKey(world.db, key)).token;
+    };
+    world.edge = await world.anotherEdge();
+  });
+
+  afterEach(async () => {
+    await Promise.all(gates.map((gate) => gate.comeBack()));
+  });
+
+  afterAll(async () => {
+    for (const edge of edges.reverse()) await edge.stop();
+    await Promise.all(gates.map((gate) => gate.goAway()));
+    await Promise.all(doors.map((door) => door.close()));
+    await world.db?.close();
+    await database?.drop();
+  });
+  return world;
+}

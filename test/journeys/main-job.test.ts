@@ -1,0 +1,178 @@
+// The promise of the README: start, paste the printed line, see the payment, find its message in the log, stop.
+
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { readStream, readTopic } from '../../containers/publisher/testing.ts';
+import { freePorts, npmRun, npmStart, paste, processesOf, type RunningSystem, until } from './system.ts';
+
+const startedText = 'Recoup is running';
+const curlLines = (system: RunningSystem) =>
+  system
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('curl '));
+
+describe('npm start', { timeout: 120_000 }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+  let ports: Awaited<ReturnType<typeof freePorts>>;
+  let system: RunningSystem;
+  let payment: { status: string; payment_id: string };
+
+  beforeAll(async () => {
+    ports = await freePorts();
+    system = npmStart(folder, ports);
+    await until(system, startedText);
+  }, 90_000);
+  afterAll(async () => {
+    if (system.npm.exitCode === null) process.kill(-(system.npm.pid as number), 'SIGTERM');
+    await system.ended;
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  it('prints a signed curl line that records a payment when pasted, and only once', async () => {
+    const [post = ''] = curlLines(system);
+    payment = JSON.parse(await paste(post));
+    expect(payment.status).toBe('created');
+    expect(JSON.parse(await paste(post))).toEqual({ ...payment, status: 'duplicate' });
+  });
+
+  it('prints a line that reads the payment back', async () => {
+    const [, get = ''] = curlLines(system);
+    expect(JSON.parse(await paste(get))).toMatchObject({ id: payment.payment_id, source: 'webhook' });
+  });
+
+  it('publishes the payment to the log, one message under the id of its event', async () => {
+    const stream = () => readStream(system.running().redisUrl, 'payment.events');
+    await expect.poll(async () => (await stream()).length, { timeout: 10_000 }).toBe(1);
+    const [entry] = await stream();
+    const event = JSON.parse(entry?.payload ?? '');
+    expect(event).toMatchObject({ event_type: 'payment.recorded', payment: { id: payment.payment_id } });
+    expect(entry?.eventId).toBe(event.event_id);
+  });
+
+  it('keeps what a script needs in a file that only its owner reads', () => {
+    expect(statSync(join(folder, 'running.json')).mode & 0o777).toBe(0o600);
+    const { urls, channels, apiKey, kafkaBrokers } = system.running();
+    expect(urls.api).toBe(`http://127.0.0.1:${ports.PORT}`);
+    expect(channels.standard?.secret).toMatch(/^whsec_/);
+    expect(apiKey).toMatch(/^rk_/);
+    expect(kafkaBrokers).toBeNull();
+  });
+
+  it('is healthy, and counts what it did', async () => {
+    const health = await fetch(`${system.running().urls.api}/health`);
+    expect(await health.json()).toMatchObject({
+      status: 'healthy',
+      checks: { kafka: 'ok', publisher: 'ok' },
+    });
+    await expect
+      .poll(async () => (await fetch(`${system.running().urls.api}/metrics`)).text(), { timeout: 5_000 })
+      .toContain('recoup_webhook_payments_total{channel="standard",outcome="created"} 1');
+  });
+
+  it('has a sender of sample payments that reports what became of them', async () => {
+    const report = await npmRun(
+      folder,
+      'send',
+      '--count',
+      '60',
+      '--concurrency',
+      '8',
+      '--channel',
+      'demo-bank',
+    );
+    expect(report).toContain('created 60, duplicate 0, refused 0');
+    expect(report).toMatch(/latency p50 [\d.]+ ms, p95 [\d.]+ ms, p99 [\d.]+ ms/);
+  });
+
+  it('makes an API key that may do what it was made for and nothing else', async () => {
+    const key = (await npmRun(folder, 'key', '--scope', 'metrics:read')).trim();
+    const { urls } = system.running();
+    const ask = (path: string) =>
+      fetch(`${urls.api}${path}`, { headers: { authorization: `Bearer ${key}` } });
+    expect((await ask('/api/v1/auth/me')).status).toBe(200);
+    expect((await ask('/api/v1/payments/loan/LN1')).status).toBe(404);
+  });
+
+  it('names a port that is taken in one line, and ends', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const second = npmStart(other, ports);
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain(`port ${ports.PORT} is already in use`);
+    expect(second.output()).not.toContain('    at ');
+    rmSync(other, { recursive: true, force: true });
+  });
+
+  it('lists every broken setting at once, and ends', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const second = npmStart(other, {
+      ...ports,
+      BUSINESS_TIME_ZONE: 'Mars',
+      DEFAULT_CURRENCY: 'XYZ',
+      WEBHOOK_TIMEOUT_MS: '-1',
+    });
+    expect(await second.ended).toBe(1);
+    for (const name of ['BUSINESS_TIME_ZONE', 'DEFAULT_CURRENCY', 'WEBHOOK_TIMEOUT_MS']) {
+      expect(second.output()).toContain(name);
+    }
+    rmSync(other, { recursive: true, force: true });
+  });
+
+  it('stops every part on SIGTERM, leaves no process and no lock, and has the data when it starts again', async () => {
+    system.npm.kill('SIGTERM');
+    expect(await system.ended).toBe(0);
+    expect(await processesOf(folder)).toEqual([]);
+    expect(readdirSync(folder).filter((file) => /\.pid$|^running/.test(file))).toEqual([]);
+
+    system = npmStart(folder, ports);
+    await until(system, startedText);
+    const { urls, apiKey } = system.running();
+    const again = await fetch(`${urls.api}/api/v1/auth/me`, {
+      headers: { authorization: `Bearer ${apiKey}` },
+    });
+    expect(again.status).toBe(200);
+    const health = await fetch(`${urls.api}/health`);
+    expect(health.status).toBe(200);
+  });
+
+  it('stops on Ctrl-C too, and --reset empties it', async () => {
+    process.kill(-(system.npm.pid as number), 'SIGINT');
+    await system.ended;
+    expect(await processesOf(folder)).toEqual([]);
+
+    system = npmStart(folder, ports, ['--reset']);
+    await until(system, startedText);
+    const { urls, apiKey } = system.running();
+    const read = await fetch(`${urls.api}/api/v1/payment-conflicts`, {
+      headers: { authorization: `Bearer ${apiKey}` },
+    });
+    expect(await read.json()).toEqual({ data: [], next: null });
+    expect(await readStream(system.running().redisUrl, 'payment.events')).toEqual([]);
+  });
+});
+
+describe('npm start with KAFKA_BROKERS', { timeout: 120_000 }, () => {
+  it('publishes to Kafka', async ({ skip }) => {
+    const brokers = inject('kafkaBrokers');
+    if (brokers === null) return skip('no Kafka');
+    const folder = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const topic = `journey-${process.pid}`;
+    const system = npmStart(folder, { ...(await freePorts()), KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic });
+    try {
+      await until(system, startedText);
+      const [post = ''] = curlLines(system);
+      const { payment_id } = JSON.parse(await paste(post));
+      await expect.poll(async () => (await readTopic(brokers, topic)).length, { timeout: 20_000 }).toBe(1);
+      const [message] = await readTopic(brokers, topic);
+      const event = JSON.parse(message?.payload ?? '');
+      expect(event.payment.id).toBe(payment_id);
+      expect(message?.eventId).toBe(event.event_id);
+    } finally {
+      process.kill(-(system.npm.pid as number), 'SIGTERM');
+      await system.ended;
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

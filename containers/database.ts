@@ -16,15 +16,22 @@ export interface Pool extends TransactionalDatabase {
   close(): Promise<void>;
 }
 
+/**
+ * A client that vanishes in the middle of a transaction would keep its locks until TCP notices, which takes hours; the
+ * server ends it after this. Nothing here may be quiet for so long between two statements of a transaction.
+ */
+const idleInTransactionMs = 30_000;
+
 export function openPool(settings: PoolSettings): Pool {
   const pool = new pg.Pool({
-    connectionString: settings.url,
+    connectionString: verified(settings.url),
     min: settings.min,
     max: settings.max,
     application_name: settings.applicationName,
     connectionTimeoutMillis: settings.timeoutMs,
     statement_timeout: settings.timeoutMs,
     query_timeout: settings.timeoutMs + 1_000,
+    idle_in_transaction_session_timeout: idleInTransactionMs,
     keepAlive: true,
   });
   // An idle connection that dies is dropped by the pool; the next query reports what is wrong.
@@ -55,6 +62,15 @@ export function openPool(settings: PoolSettings): Pool {
     close: () => pool.end(),
   };
 }
+
+/**
+ * node-postgres 8 checks the certificate under every sslmode that encrypts, warns that version 9 will not, and asks to
+ * say what is meant: `verify-full`. Who wants libpq's meaning writes uselibpqcompat=true, and gets it.
+ */
+const verified = (url: string) =>
+  url.includes('uselibpqcompat=true')
+    ? url
+    : url.replace(/([?&]sslmode=)(prefer|require|verify-ca)(?=&|$)/, '$1verify-full');
 
 function databaseOf(connection: pg.Pool | pg.PoolClient): Database {
   return {

@@ -2,7 +2,8 @@
 
 import { expect, test } from 'vitest';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
-import { type Appended, firstAppearances, message, silent } from './testing.ts';
+import { firstAppearances, message } from '../../shared/outbox/testing.ts';
+import { type Appended, silent } from './testing.ts';
 
 export interface LogUnderTest {
   /** Opens it as it is; with `port`, at a server that never answers. */

@@ -5,10 +5,11 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 import { type Kafka, type KafkaOptions, startKafka } from '../../dev/servers/kafka.ts';
 import { freePort } from '../../dev/servers/port.ts';
 import { createLog } from '../../shared/log.ts';
+import { message } from '../../shared/outbox/testing.ts';
 import type { KafkaSettings } from './env.ts';
 import { eventLogContract } from './event-log.contract.ts';
 import { openKafkaLog } from './kafka-log.ts';
-import { message, readTopic } from './testing.ts';
+import { readTopic } from './testing.ts';
 
 const settings = (brokers: string, more: Partial<KafkaSettings> = {}): KafkaSettings => ({
   kind: 'kafka',
@@ -26,7 +27,7 @@ const open = (brokers: string, more?: Partial<KafkaSettings>) => openKafkaLog(se
 
 describe.skipIf(inject('kafkaBrokers') === null)('Kafka as the log', () => {
   // A broker of our own, because it is stopped and started.
-  const folder = mkdtempSync(join(tmpdir(), 'kafka-log-'));
+  const folder = mkdtempSync(join(tmpdir(), `recoup-test-${process.pid}-`));
   let port: number;
   let broker: Kafka;
   const start = async (more: Partial<KafkaOptions> = {}) =>

@@ -1,14 +1,12 @@
 // The publisher as it is deployed: a process of its own, with its own role's rights.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { firstAppearances, insert, message } from '../../shared/outbox/testing.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import {
   type Cuttable,
   cuttable,
-  firstAppearances,
-  insert,
-  message,
   type PublisherProcess,
   readStream,
   readTopic,

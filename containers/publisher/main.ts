@@ -32,7 +32,7 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
     log: eventLog,
     logKind: settings.log.kind,
     batchSize: settings.batchSize,
-    checkEveryMs: settings.heartbeatMs,
+    checkEveryMs: Math.min(settings.heartbeatMs, 5_000),
   });
   log.info('publisher_started', { log: settings.log.kind, batch_size: settings.batchSize });
 
@@ -44,7 +44,7 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
     beat: (state) => beat(db, { process: name, instance, ...heartbeat(state) }),
     heartbeatMs: settings.heartbeatMs,
     stuckAfterMs: 60_000,
-    drainTimeoutMs: 25_000,
+    drainTimeoutMs: 20_000,
     signal,
     log,
   });

@@ -1,9 +1,10 @@
 import { createClient } from 'redis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { firstAppearances, message } from '../../shared/outbox/testing.ts';
 import { createTestRedis } from '../../test/database.ts';
 import { eventLogContract } from './event-log.contract.ts';
 import { openRedisLog } from './redis-log.ts';
-import { type Cuttable, cuttable, firstAppearances, message, readStream } from './testing.ts';
+import { type Cuttable, cuttable, readStream } from './testing.ts';
 
 let url: string;
 let door: Cuttable;

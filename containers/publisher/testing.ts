@@ -1,5 +1,5 @@
-// For tests only: what stands in a log as a consumer sees it, a connection that can be cut, rows for the outbox, and
-// the publisher as a process of its own.
+// For tests only: what stands in a log as a consumer sees it, a connection that can be cut, and the publisher as a
+// process of its own.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -7,14 +7,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { createClient } from 'redis';
-import type { Database } from '../../shared/database.ts';
-import type { OutboxMessage } from '../../shared/outbox/message.ts';
+import type { Published } from '../../shared/outbox/testing.ts';
 import { within } from '../time-limit.ts';
 
-export interface Appended {
-  eventId: string;
-  key: string;
-  payload: string;
+export interface Appended extends Published {
   /** Kafka only. */
   eventType: string | undefined;
 }
@@ -117,46 +113,6 @@ export async function silent(): Promise<{ port: number; close(): void }> {
       for (const socket of sockets) socket.destroy();
     },
   };
-}
-
-/** `n` counts up within a key, so that order can be seen; the rest is whatever. */
-export const message = (
-  key: string,
-  n: number,
-  more: object = {},
-  topic = 'payment.events',
-): OutboxMessage => ({
-  position: '0',
-  topic,
-  key,
-  eventId: randomUUID(),
-  payload: JSON.stringify({ event_type: 'payment.recorded', key, n, ...more }),
-});
-
-export async function insert(db: Database, messages: readonly OutboxMessage[]): Promise<void> {
-  await db.query(
-    `insert into outbox.messages (destination, topic, key, event_id, payload)
-     select 'log', * from unnest($1::text[], $2::text[], $3::uuid[], $4::text[])`,
-    [
-      messages.map((m) => m.topic),
-      messages.map((m) => m.key),
-      messages.map((m) => m.eventId),
-      messages.map((m) => m.payload),
-    ],
-  );
-}
-
-/** Each event's first appearance, by key: what a consumer that knows repetitions sees. */
-export function firstAppearances(log: readonly Appended[]): Record<string, number[]> {
-  const seen = new Set<string>();
-  const byKey: Record<string, number[]> = {};
-  for (const { eventId, key, payload } of log) {
-    if (seen.has(eventId)) continue;
-    seen.add(eventId);
-    byKey[key] ??= [];
-    byKey[key].push(JSON.parse(payload).n);
-  }
-  return byKey;
 }
 
 export interface PublisherProcess {

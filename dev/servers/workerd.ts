@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { isFree } from './port.ts';
 import { launch, type StopSignals, stopOrphan } from './process.ts';
 
-export interface Listen {
+interface Listen {
   host: string;
   port: number;
 }

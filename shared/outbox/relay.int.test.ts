@@ -2,12 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
-import { firstAppearances, insert, message } from '../../containers/publisher/testing.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Database, TransactionalDatabase } from '../database.ts';
 import type { EventLog } from './event-log.ts';
 import type { OutboxMessage } from './message.ts';
 import { relayBatch } from './relay.ts';
+import { firstAppearances, insert, message } from './testing.ts';
 
 let database: TestDatabase;
 /** Writes the outbox as its owner; the relay has no more rights than the publisher. */
@@ -177,7 +177,7 @@ test('two relays at once send nothing twice and keep the order of every key', as
   await Promise.all([writing, ...draining]);
   expect(appended).toHaveLength(total * keys.length);
   const inOrder = Array.from({ length: total }, (_, n) => n);
-  expect(firstAppearances(appended as never)).toEqual({ a: inOrder, b: inOrder, c: inOrder });
+  expect(firstAppearances(appended)).toEqual({ a: inOrder, b: inOrder, c: inOrder });
 });
 
 /** The database as it is, except that it fails right before or right after the nth statement of the relay. */

@@ -14,7 +14,7 @@ import type { EventLog } from './event-log.ts';
 import { firstMessages, hasMessages, removeMessages, tryLock } from './store.ts';
 
 /** Half of what a Kafka broker takes in one request by default, and an end to what a batch holds in memory. */
-export const maxBatchBytes = 512 * 1024;
+const maxBatchBytes = 512 * 1024;
 
 export interface Relayed {
   /** Messages confirmed by the log and gone from the outbox. */

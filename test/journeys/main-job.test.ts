@@ -1,11 +1,17 @@
 // The promise of the README: start, paste the printed line, see the payment, find its message in the log, stop.
 
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readStream, readTopic } from '../../containers/publisher/testing.ts';
 import { freePorts, npmRun, npmStart, paste, processesOf, type RunningSystem, until } from './system.ts';
+
+/** Where Postgres' own user can reach it; what a failing test leaves in it goes with the run. */
+function newFolder(): string {
+  const folder = mkdtempSync(join(inject('runFolder'), 'journey-'));
+  chmodSync(folder, 0o711);
+  return folder;
+}
 
 const startedText = 'Recoup is running';
 const curlLines = (system: RunningSystem) =>
@@ -15,7 +21,7 @@ const curlLines = (system: RunningSystem) =>
     .filter((line) => line.startsWith('curl '));
 
 describe('npm start', { timeout: 120_000 }, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+  const folder = newFolder();
   let ports: Awaited<ReturnType<typeof freePorts>>;
   let system: RunningSystem;
   let payment: { status: string; payment_id: string };
@@ -97,7 +103,7 @@ describe('npm start', { timeout: 120_000 }, () => {
   });
 
   it('names a port that is taken in one line, and ends', async () => {
-    const other = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const other = newFolder();
     const second = npmStart(other, ports);
     expect(await second.ended).toBe(1);
     expect(second.output()).toContain(`port ${ports.PORT} is already in use`);
@@ -106,7 +112,7 @@ describe('npm start', { timeout: 120_000 }, () => {
   });
 
   it('lists every broken setting at once, and ends', async () => {
-    const other = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const other = newFolder();
     const second = npmStart(other, {
       ...ports,
       BUSINESS_TIME_ZONE: 'Mars',
@@ -157,7 +163,7 @@ describe('npm start with KAFKA_BROKERS', { timeout: 120_000 }, () => {
   it('publishes to Kafka', async ({ skip }) => {
     const brokers = inject('kafkaBrokers');
     if (brokers === null) return skip('no Kafka');
-    const folder = mkdtempSync(join(tmpdir(), 'recoup-journey-'));
+    const folder = newFolder();
     const topic = `journey-${process.pid}`;
     const system = npmStart(folder, { ...(await freePorts()), KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic });
     try {

@@ -3,6 +3,8 @@
 
 import { zValidator } from '@hono/zod-validator';
 import * as z from 'zod/mini';
+import { parseInstant } from '../../shared/calendar-date.ts';
+import { isUuid } from '../../shared/id.ts';
 import type { PageKey } from '../../shared/read/page.ts';
 import { faultsOf, refuse } from '../app.ts';
 
@@ -14,13 +16,16 @@ const encode = (key: PageKey): string => btoa(`${key.at}|${key.id}`);
 function decode(text: string): PageKey | undefined {
   try {
     const [at, id, ...rest] = atob(text).split('|');
-    const isKey =
-      /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(at ?? '') && /^[0-9a-f-]{36}$/.test(id ?? '');
-    return isKey && rest.length === 0 && at && id ? { at, id } : undefined;
+    const isInstant = at && /\.\d{6}Z$/.test(at) && parseInstant(at, 'UTC') !== undefined;
+    return isInstant && id && isUuid(id) && rest.length === 0 ? { at, id } : undefined;
   } catch {
     return undefined;
   }
 }
+
+/** A text that Postgres can be asked for; no stored one holds U+0000. */
+export const isAskable = (text: string): boolean => !text.includes('\0');
+export const askableText = z.string().check(z.refine(isAskable, 'must not hold U+0000'));
 
 /** The query parameters of every list. */
 export const pageParameters = {

@@ -1,6 +1,6 @@
 // Every wait ends. Node has no limit for a promise, so here is one.
 
-export class TimeLimitFault extends Error {
+class TimeLimitFault extends Error {
   override readonly name = 'TimeLimitFault';
 }
 

@@ -1,7 +1,8 @@
 // Settings come from the environment, once, at the start of a process. Every fault is listed at once, by name,
 // and never with the value (it may be a secret).
 
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
+import { logLevels } from './log.ts';
 
 export class SettingsFault extends Error {
   override readonly name = 'SettingsFault';
@@ -26,3 +27,45 @@ export function parseSettings<S extends z.ZodMiniType>(
     parsed.error.issues.map((i) => `${i.path.join('.') || 'settings'}: ${i.message}`),
   );
 }
+
+// Pieces for the schemas. Everything in an environment is text.
+
+export const text = (what: string) => z.string(`is missing: ${what}`);
+
+export const flag = (byDefault: boolean) =>
+  z.pipe(
+    z._default(z.enum(['true', 'false'], 'expected true or false'), byDefault ? 'true' : 'false'),
+    z.transform((value) => value === 'true'),
+  );
+
+const digits = (minimum: number, maximum: number) =>
+  z
+    .string(`is missing: a whole number from ${minimum} to ${maximum}`)
+    .check(
+      z.refine(
+        (value) => /^-?\d{1,12}$/.test(value) && +value >= minimum && +value <= maximum,
+        `expected a whole number from ${minimum} to ${maximum}`,
+      ),
+    );
+
+export const wholeNumber = (byDefault: number, minimum: number, maximum: number) =>
+  z.pipe(z._default(digits(minimum, maximum), String(byDefault)), z.transform(Number));
+
+export const port = (byDefault: number) => wholeNumber(byDefault, 1, 65_535);
+export const requiredPort = () => z.pipe(digits(1, 65_535), z.transform(Number));
+
+/** A URL of one of the protocols; `example` is shown instead of the value, which may hold a password. */
+export const url = (what: string, protocols: readonly string[], example: string) =>
+  text(what).check(
+    z.refine((value) => {
+      const { protocol, hostname } = URL.canParse(value) ? new URL(value) : { protocol: '', hostname: '' };
+      return protocols.includes(protocol.slice(0, -1)) && hostname !== '';
+    }, `expected ${example}`),
+  );
+
+export const postgresUrl = (what: string) =>
+  url(what, ['postgres', 'postgresql'], 'postgresql://user:password@host:port/database');
+export const redisUrl = (what: string) =>
+  url(what, ['redis', 'rediss'], 'redis://user:password@host:port, or rediss:// for TLS');
+
+export const logLevel = () => z._default(z.enum(logLevels, `expected ${logLevels.join(', ')}`), 'info');

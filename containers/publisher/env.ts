@@ -3,8 +3,8 @@
 
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { parseSettings } from '../../shared/settings.ts';
-import { commonVariables, flag, urlOf, wholeNumber } from '../settings.ts';
+import { flag, parseSettings, redisUrl, wholeNumber } from '../../shared/settings.ts';
+import { commonVariables } from '../settings.ts';
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 const address = /^[A-Za-z0-9._-]+:\d{1,5}$/;
@@ -44,7 +44,7 @@ const fields = {
   // One for the batch, one for the heartbeat.
   DB_POOL_MAX: wholeNumber(4, 2, 1_000),
   PUBLISH_INTERVAL_MS: wholeNumber(50, 1, 60_000),
-  REDIS_URL: z.optional(urlOf('Redis', /^rediss?$/, 'redis://user:password@host:port, or rediss:// for TLS')),
+  REDIS_URL: z.optional(redisUrl('Redis')),
   EVENT_STREAM_MAX_LENGTH: wholeNumber(1_000_000, 1_000, 1_000_000_000),
   KAFKA_BROKERS: z.optional(brokers),
   KAFKA_TOPIC: z._default(

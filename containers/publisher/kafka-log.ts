@@ -89,8 +89,7 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
             timeout: acknowledgeTimeoutMs,
             topicMessages,
           });
-          const answered = new Set(answers.map((answer) => `${answer.topicName} ${answer.partition}`));
-          const missing = [...session.partitionsUsed].filter((partition) => !answered.has(partition));
+          const missing = unanswered(session.partitionsUsed, answers);
           if (missing.length > 0) throw new Error(`nothing heard of partition ${missing.join(', ')}`);
         });
       } catch (cause) {
@@ -112,6 +111,15 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
     },
     close: () => sessions.close(closeTimeoutMs),
   };
+}
+
+/** The partitions, as `topic partition`, that no answer names. */
+export function unanswered(
+  used: Iterable<string>,
+  answers: ReadonlyArray<{ topicName: string; partition: number }>,
+): string[] {
+  const answered = new Set(answers.map((answer) => `${answer.topicName} ${answer.partition}`));
+  return [...used].filter((partition) => !answered.has(partition));
 }
 
 const recordOf = (message: OutboxMessage) => {

@@ -1,12 +1,10 @@
 // The doors' settings, from the environment of a door that runs as a process of its own.
 
 import * as z from 'zod/mini';
-import { parseSettings } from '../../shared/settings.ts';
+import { parseSettings, redisUrl, requiredPort, text } from '../../shared/settings.ts';
 
-/** Never 0: other processes must know where the door is. */
-const port = z.coerce
-  .number('must be a port')
-  .check(z.int('must be a port'), z.minimum(1), z.maximum(65_535));
+/** Required, and never 0: other processes must know where the door is. */
+const port = requiredPort();
 /** Loopback unless told otherwise, as in a container. */
 const host = z.optional(z.string());
 
@@ -15,8 +13,8 @@ const neon = z.object({ NEON_DOOR_PORT: port, NEON_DOOR_HOST: host });
 const upstash = z.object({
   UPSTASH_DOOR_PORT: port,
   UPSTASH_DOOR_HOST: host,
-  UPSTASH_DOOR_TOKEN: z.string('must be the token that callers send'),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be like redis://host:port' }),
+  UPSTASH_DOOR_TOKEN: text('the token that callers send'),
+  REDIS_URL: redisUrl('Redis'),
 });
 
 export function readNeonDoorSettings(env: NodeJS.ProcessEnv) {

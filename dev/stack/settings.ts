@@ -4,42 +4,18 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as z from 'zod/mini';
-import { parseSettings } from '../../shared/settings.ts';
+import { parseSettings, port, postgresUrl, redisUrl } from '../../shared/settings.ts';
 
 export const root = join(import.meta.dirname, '../..');
 /** Data, logs and local secrets; RECOUP_FOLDER puts them elsewhere. */
 export const stateFolder = (): string => resolve(root, process.env.RECOUP_FOLDER || '.recoup');
 
-const port = (byDefault: number) =>
-  z.pipe(
-    z._default(
-      z
-        .string()
-        .check(
-          z.refine((text) => /^\d{1,5}$/.test(text) && +text >= 1 && +text <= 65_535, 'expected a port'),
-        ),
-      String(byDefault),
-    ),
-    z.transform(Number),
-  );
-
 const variables = z.object({
   PORT: port(8787),
   WEBHOOKS_PORT: port(8788),
   AUTH_PORT: port(8789),
-  DATABASE_URL: z.optional(
-    z
-      .string()
-      .check(
-        z.refine(
-          (text) => /^postgres(ql)?:\/\//.test(text),
-          'expected postgresql://user:password@host/database',
-        ),
-      ),
-  ),
-  REDIS_URL: z.optional(
-    z.string().check(z.refine((text) => /^rediss?:\/\//.test(text), 'expected redis:// or rediss://')),
-  ),
+  DATABASE_URL: z.optional(postgresUrl('the database')),
+  REDIS_URL: z.optional(redisUrl('Redis')),
   KAFKA_BROKERS: z.optional(z.string()),
   CHANNELS: z._default(
     z.string(),

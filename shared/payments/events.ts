@@ -23,7 +23,8 @@ export const paymentRecorded = z.strictObject({
     payment_channel: z.string(),
     source: z.enum(['webhook', 'staging', 'api', 'sync']),
     metadata: z.custom<object>(
-      (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+      (value) =>
+        typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value),
     ),
   }),
 });

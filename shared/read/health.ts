@@ -30,10 +30,10 @@ export async function readSystemState(db: Database): Promise<SystemState> {
       lastStagingRun: sql<
         string | null
       >`(select to_char(max(${stagingProcessLog.startedAt}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') from ${stagingProcessLog})`,
-      outbox: sql<string>`(select coalesce(json_agg(waiting), '[]')::text from (
+      outbox: sql<string>`(select coalesce(json_agg(queue), '[]')::text from (
         select ${messages.destination} as destination, count(*) as waiting,
                round(extract(epoch from now() - min(${messages.createdAt})), 1) as "oldestSeconds"
-        from ${messages} group by ${messages.destination}) as waiting)`,
+        from ${messages} group by ${messages.destination}) as queue)`,
       pulses: sql<string>`(select coalesce(json_agg(pulse), '[]')::text from (
         select ${heartbeats.process} as process, ${heartbeats.instance} as instance, ${heartbeats.healthy} as healthy,
                ${heartbeats.detail} as detail, round(extract(epoch from now() - ${heartbeats.beatAt}), 1) as "ageSeconds"
@@ -60,13 +60,14 @@ const lateAfterSeconds = 60;
 type Check = 'ok' | 'error';
 const check = (healthy: boolean): Check => (healthy ? 'ok' : 'error');
 
-/** What the state says about the log, the outbox and each expected container. */
-export function judge({ outbox, pulses }: SystemState) {
+/** What the state says about the log, the outbox and each expected container. Of what is unknown nothing is well. */
+export function judge(state: SystemState | undefined) {
+  const { outbox, pulses } = state ?? { outbox: [], pulses: [] };
   const alive = pulses.filter((pulse) => pulse.ageSeconds < silentAfterSeconds);
   const oldestSeconds = Math.max(0, ...outbox.map((destination) => destination.oldestSeconds));
   return {
     log: check(alive.some((pulse) => pulse.process === 'publisher' && pulse.detail.log_ok === true)),
-    outbox: check(oldestSeconds < lateAfterSeconds),
+    outbox: check(state !== undefined && oldestSeconds < lateAfterSeconds),
     oldestSeconds,
     containers: Object.fromEntries(
       expectedProcesses.map((process) => {

@@ -81,16 +81,16 @@ async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> 
 }
 
 async function startInNode({ settings }: EdgeOptions): Promise<Edge> {
-  const log = captureConsole();
+  const captured = captureConsole();
   const apps = createApps(settings);
   const servers = await Promise.all(workerNames.map((name) => listen(apps[name])));
   const portOf = (name: WorkerName) => (servers[workerNames.indexOf(name)]!.address() as AddressInfo).port;
   return {
     urls: urlsOf(byWorker(portOf)),
-    log: () => log.lines.join('\n'),
+    log: () => captured.lines.join('\n'),
     async stop() {
       await Promise.all(servers.map(close));
-      log.release();
+      captured.release();
     },
   };
 }
@@ -117,13 +117,20 @@ const close = (server: ServerType) =>
     (server as Server).closeAllConnections();
   });
 
-/** In this process the Workers log to our own console: it is theirs until released, all of them together. */
+const logs = new Set<string[]>();
+const { log, info, warn, error } = console;
+
+/** In this process the Workers log to our own console. While any of them run it is theirs, and each log has it all. */
 function captureConsole(): { lines: string[]; release(): void } {
   const lines: string[] = [];
-  const { log, info, warn, error } = console;
-  const capture = (...parts: unknown[]) => void lines.push(format(...parts));
+  logs.add(lines);
+  const capture = (...parts: unknown[]) => logs.forEach((each) => void each.push(format(...parts)));
   Object.assign(console, { log: capture, info: capture, warn: capture, error: capture });
-  return { lines, release: () => Object.assign(console, { log, info, warn, error }) };
+  const release = () => {
+    logs.delete(lines);
+    if (logs.size === 0) Object.assign(console, { log, info, warn, error });
+  };
+  return { lines, release };
 }
 
 async function startInDeno({ folder, settings }: EdgeOptions): Promise<Edge> {

@@ -2,8 +2,8 @@
 
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
-import { parseSettings } from '../../shared/settings.ts';
-import { commonSettings, commonVariables, postgresUrl } from '../settings.ts';
+import { parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
 

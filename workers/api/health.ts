@@ -21,17 +21,17 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     readSystemState(openDatabase({ ...database, timeoutMs: databaseTimeoutMs })).catch(quiet('database')),
     openRedis(redis, redisTimeoutMs).ping().catch(quiet('redis')),
   ]);
-  const judged = state && judge(state);
+  const judged = judge(state);
   const checks = {
     database: state ? 'ok' : 'error',
-    kafka: judged?.log ?? 'error',
+    kafka: judged.log,
     redis: pong === 'PONG' ? 'ok' : 'error',
     /** Unknown while the database is away. */
     staging_backlog: state?.stagingBacklog ?? null,
     last_staging_run: state ? (state.lastStagingRun ?? 'never') : null,
-    outbox: judged?.outbox ?? 'error',
-    outbox_oldest_seconds: judged?.oldestSeconds ?? null,
-    ...(judged?.containers ?? {}),
+    outbox: judged.outbox,
+    outbox_oldest_seconds: state ? judged.oldestSeconds : null,
+    ...judged.containers,
   };
   const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';
   return c.json({ status, checks }, status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });

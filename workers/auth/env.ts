@@ -1,8 +1,8 @@
 // The auth Worker's settings; .env.example documents each.
 
 import * as z from 'zod/mini';
-import { parseSettings } from '../../shared/settings.ts';
-import { commonSettings, commonVariables, postgresUrl } from '../settings.ts';
+import { parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
 

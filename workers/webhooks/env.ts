@@ -4,8 +4,8 @@ import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
-import { parseSettings, SettingsFault } from '../../shared/settings.ts';
-import { commonSettings, commonVariables, flag, postgresUrl, text, wholeNumber } from '../settings.ts';
+import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
+import { commonSettings, commonVariables } from '../settings.ts';
 
 const variables = z.object({
   ...commonVariables,

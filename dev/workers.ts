@@ -1,0 +1,144 @@
+// The three Workers in workerd as one process, for a container: settings from the environment, the Workers' own lines
+// on standard output, a clean stop on SIGTERM or SIGINT. Says what is wrong with any Worker's settings and exits 1.
+
+import { ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import * as z from 'zod/mini';
+import { parseSettings, SettingsFault } from '../shared/settings.ts';
+import { apiVariables, readApiSettings } from '../workers/api/env.ts';
+import { authVariables, readAuthSettings } from '../workers/auth/env.ts';
+import { readWebhooksSettings, webhooksVariables } from '../workers/webhooks/env.ts';
+import { bundle, stopBundler } from './servers/bundle.ts';
+import { startWorkers, type WorkerPlan } from './servers/workerd.ts';
+import { readStartSettings, root, stateFolder } from './stack/settings.ts';
+
+/** As in the wrangler files. */
+const compatibilityDate = '2026-11-01';
+
+const variables = z.object({
+  /** Loopback unless told otherwise, as in a container. */
+  WORKERS_HOST: z._default(z.string(), '127.0.0.1'),
+  /** Each Worker's DATABASE_URL, with its own role. */
+  API_DATABASE_URL: z.optional(z.string()),
+  WEBHOOKS_DATABASE_URL: z.optional(z.string()),
+  AUTH_DATABASE_URL: z.optional(z.string()),
+});
+
+const isChannelSecret = (name: string) => /^CHANNEL_[A-Z0-9_]+_SECRET(_PREVIOUS)?$/.test(name);
+
+/** What each Worker gets: the settings it names and no other, its faults under the names used here. */
+export function readWorkersSettings(env: NodeJS.ProcessEnv) {
+  const given = parseSettings('workers', variables, env);
+  const { ports } = readStartSettings(env);
+  const faults: string[] = [];
+  const bind = (
+    databaseVariable: Exclude<keyof typeof given, 'WORKERS_HOST'>,
+    isNamed: (name: string) => boolean,
+    read: (bindings: Record<string, unknown>) => unknown,
+  ): Record<string, string> => {
+    const bindings: Record<string, string> = {};
+    for (const [name, value] of Object.entries(env)) if (value && isNamed(name)) bindings[name] = value;
+    delete bindings.DATABASE_URL;
+    const databaseUrl = given[databaseVariable];
+    if (databaseUrl) bindings.DATABASE_URL = databaseUrl;
+    try {
+      read(bindings);
+    } catch (error) {
+      if (!(error instanceof SettingsFault)) throw error;
+      faults.push(...error.faults.map((fault) => fault.replace(/^DATABASE_URL(?=:)/, databaseVariable)));
+    }
+    return bindings;
+  };
+  const door = { fetch: () => {} };
+  const bindings = {
+    webhooks: bind(
+      'WEBHOOKS_DATABASE_URL',
+      (name) => webhooksVariables.includes(name) || isChannelSecret(name),
+      readWebhooksSettings,
+    ),
+    auth: bind('AUTH_DATABASE_URL', (name) => authVariables.includes(name), readAuthSettings),
+    api: bind(
+      'API_DATABASE_URL',
+      (name) => apiVariables.includes(name) && name !== 'WEBHOOKS' && name !== 'AUTH',
+      (own) => readApiSettings({ ...own, WEBHOOKS: door, AUTH: door }),
+    ),
+  };
+  if (faults.length > 0) throw new SettingsFault('workers', [...new Set(faults)]);
+  return { host: given.WORKERS_HOST, ports, bindings };
+}
+
+async function plan({ host, ports, bindings }: ReturnType<typeof readWorkersSettings>) {
+  const workers: WorkerPlan[] = [];
+  for (const name of ['webhooks', 'auth', 'api'] as const) {
+    workers.push({
+      name,
+      script: await bundle(join(root, 'workers', name, 'main.ts')),
+      bindings: bindings[name],
+      ...(name === 'api' && { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } }),
+      listen: { host, port: ports[name] },
+      compatibilityDate,
+    });
+  }
+  await stopBundler();
+  return workers;
+}
+
+const logLimitBytes = 10_000_000;
+
+/** Passes on what is written to the file, which is emptied when it grows too long; a line may get lost then. */
+function passOn(logFile: string): () => void {
+  const log = openSync(logFile, 'a+');
+  const chunk = Buffer.alloc(64 * 1024);
+  let position = 0;
+  const drain = () => {
+    for (;;) {
+      const length = readSync(log, chunk, 0, chunk.length, position);
+      if (length === 0) break;
+      position += length;
+      process.stdout.write(Buffer.from(chunk.subarray(0, length)));
+    }
+    if (position < logLimitBytes) return;
+    ftruncateSync(log);
+    position = 0;
+  };
+  const timer = setInterval(drain, 100);
+  return () => {
+    clearInterval(timer);
+    drain();
+  };
+}
+
+async function run(): Promise<void> {
+  // Until they run there is nothing to stop in order: leaving tells what is starting to end.
+  let onSignal: () => void = () => process.exit(1);
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => onSignal());
+
+  const settings = readWorkersSettings(process.env);
+  const folder = stateFolder();
+  const logFile = join(folder, 'logs', 'workers.log');
+  rmSync(logFile, { force: true });
+  const workerd = await startWorkers({
+    folder,
+    logFile,
+    workers: await plan(settings),
+    onLoss: (line) => {
+      console.error(line);
+      process.exit(1);
+    },
+  });
+  const { host, ports } = settings;
+  console.log(`workers listen on ${host}: ${ports.api} (front door), ${ports.webhooks}, ${ports.auth}`);
+  const stopPassingOn = passOn(logFile);
+  await new Promise<void>((resolve) => {
+    onSignal = resolve;
+  });
+  await workerd.stop();
+  stopPassingOn();
+}
+
+if (import.meta.main) {
+  await run().catch((error: Error) => {
+    console.error(error.message);
+    process.exitCode = 1;
+  });
+}

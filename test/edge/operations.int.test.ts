@@ -1,0 +1,362 @@
+// What operators see: health in seed 003's words, metrics that add up whoever counted, and a log that tells what
+// happened without telling about whom.
+
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beat } from '../../shared/operations/beat.ts';
+import { aPayment, ask, deliver, eventually, expectProblem, read, write } from './asking.ts';
+import { channel } from './channels.ts';
+import { parseExposition } from './exposition.ts';
+import { type Edge, runtimes } from './runtimes.ts';
+import { useWorld } from './world.ts';
+
+const slackMs = 1_500;
+
+describe.each(runtimes)('on %s', (runtime) => {
+  const world = useWorld(runtime);
+  const health = () => read(world.edge, '/health');
+
+  const heartbeat = (changes: { healthy?: boolean; detail?: Record<string, boolean | number> } = {}) =>
+    beat(world.db, {
+      process: 'publisher',
+      instance: 'one',
+      healthy: true,
+      detail: { log_ok: true, batches: 7 },
+      ...changes,
+    });
+
+  describe('health', () => {
+    beforeEach(async () => {
+      await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
+      await heartbeat();
+    });
+
+    test('is told in exactly these words while all is well', async () => {
+      const answer = await health();
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.body).toEqual({
+        status: 'healthy',
+        checks: {
+          database: 'ok',
+          kafka: 'ok',
+          redis: 'ok',
+          staging_backlog: 0,
+          last_staging_run: expect.any(String),
+          outbox: 'ok',
+          outbox_oldest_seconds: 0,
+          publisher: 'ok',
+        },
+      });
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+    });
+
+    test('needs no key', async () => {
+      expect((await ask(`${world.edge.urls.api}/health`)).status).toBe(200);
+      for (const worker of ['webhooks', 'auth'] as const) {
+        const answer = await ask(`${world.edge.urls[worker]}/health`);
+        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy' }]);
+      }
+    });
+
+    test('counts what is staged and tells when it was last looked at', async () => {
+      await world.db.query(
+        `insert into public.payment_staging (reference_number, loan_account_number, cif, amount, payment_date, processed)
+         select 'STAGED-' || n, 'LN', 'CIF', 1, now(), case n when 1 then true when 2 then null else false end
+         from generate_series(1, 6) as n`,
+      );
+      await world.db.query(
+        `insert into payment_service.staging_process_log (batch_start_id, batch_end_id, total_records, started_at)
+         values (1, 2, 2, '2026-11-01T10:00:00Z'), (3, 4, 2, '2026-11-02T10:00:00.123Z')`,
+      );
+      const { status, body } = await health();
+      expect(status).toBe(200);
+      expect(body.checks).toMatchObject({ staging_backlog: 5, last_staging_run: '2026-11-02T10:00:00.123Z' });
+      await world.db.query('truncate payment_service.staging_process_log');
+      expect((await health()).body.checks.last_staging_run).toBe('never');
+    });
+
+    test('is good while messages wait for less than a minute', async () => {
+      await world.db.query(
+        `insert into outbox.messages (destination, topic, key, event_id, payload, created_at)
+         select destination, 't', 'k', gen_random_uuid(), '{}', now() - make_interval(secs => age)
+         from (values ('log', 1), ('log', 30), ('ledger', 20)) as waiting (destination, age)`,
+      );
+      const { status, body } = await health();
+      expect([status, body.checks.outbox]).toEqual([200, 'ok']);
+      expect(body.checks.outbox_oldest_seconds).toBeGreaterThanOrEqual(30);
+      expect(body.checks.outbox_oldest_seconds).toBeLessThan(60);
+    });
+
+    const silences: [string, string, object][] = [
+      ['was never heard of', 'delete from operations.heartbeats', { kafka: 'error', publisher: 'error' }],
+      [
+        'was last heard of half a minute ago',
+        `update operations.heartbeats set beat_at = now() - interval '31 s'`,
+        { kafka: 'error', publisher: 'error' },
+      ],
+      [
+        'says that it is not well',
+        'update operations.heartbeats set healthy = false',
+        { kafka: 'ok', publisher: 'error' },
+      ],
+      [
+        'says that the log is away',
+        `update operations.heartbeats set detail = '{"log_ok": false}'`,
+        { kafka: 'error', publisher: 'ok' },
+      ],
+      [
+        'leaves a message waiting for more than a minute',
+        `insert into outbox.messages (destination, topic, key, event_id, payload, created_at)
+         values ('log', 't', 'k', gen_random_uuid(), '{}', now() - interval '61 s')`,
+        { kafka: 'ok', publisher: 'ok', outbox: 'error' },
+      ],
+    ];
+    test.each(silences)('is bad when the publisher %s', async (_, change, checks) => {
+      await world.db.query(change);
+      const answer = await health();
+      expect(answer.status).toBe(503);
+      expect(answer.body).toMatchObject({
+        status: 'unhealthy',
+        checks: { database: 'ok', redis: 'ok', ...checks },
+      });
+    });
+
+    test('is good again with the next heartbeat, and one instance that is gone does not matter', async () => {
+      await world.db.query(`update operations.heartbeats set beat_at = now() - interval '31 s'`);
+      expect((await health()).status).toBe(503);
+      await beat(world.db, {
+        process: 'publisher',
+        instance: 'two',
+        healthy: true,
+        detail: { log_ok: true },
+      });
+      expect((await health()).status).toBe(200);
+    });
+
+    const absences = {
+      database: [
+        { database: 'error', kafka: 'error', redis: 'ok', outbox: 'error', publisher: 'error' },
+        () => [world.gates.database],
+      ],
+      Postgres: [{ database: 'error', redis: 'ok' }, () => [world.gates.postgres]],
+      Redis: [{ database: 'ok', kafka: 'ok', redis: 'error' }, () => [world.gates.redis]],
+      everything: [
+        { database: 'error', kafka: 'error', redis: 'error', publisher: 'error' },
+        () => [world.gates.database, world.gates.redis],
+      ],
+    } as const;
+
+    test.each(Object.entries(absences))('is bad while %s is away', async (_, [checks, gates]) => {
+      await Promise.all(gates().map((gate) => gate.goAway()));
+      const answer = await health();
+      expect([answer.status, answer.body.status]).toEqual([503, 'unhealthy']);
+      expect(answer.body.checks).toMatchObject(checks);
+      expect(answer.ms).toBeLessThan(slackMs);
+      await Promise.all(gates().map((gate) => gate.comeBack()));
+      expect((await health()).status).toBe(200);
+    });
+
+    test('is told in time while nothing answers at all', async () => {
+      world.gates.database.fallSilent();
+      world.gates.redis.fallSilent();
+      const answer = await health();
+      expect([answer.status, answer.body.status]).toEqual([503, 'unhealthy']);
+      expect(answer.body.checks).toEqual({
+        database: 'error',
+        kafka: 'error',
+        redis: 'error',
+        staging_backlog: null,
+        last_staging_run: null,
+        outbox: 'error',
+        outbox_oldest_seconds: null,
+        publisher: 'error',
+      });
+      // Its own limit for the database is 2 s.
+      expect(answer.ms).toBeLessThan(2_000 + slackMs);
+    });
+
+    test('of the Workers behind the front door is their database', async () => {
+      await world.gates.database.goAway();
+      for (const worker of ['webhooks', 'auth'] as const) {
+        expectProblem(await ask(`${world.edge.urls[worker]}/health`), 503, 'unavailable');
+      }
+    });
+  });
+
+  describe('metrics', () => {
+    let scraper: string;
+    let second: Edge;
+    beforeAll(async () => {
+      await heartbeat();
+      scraper = await world.newKey(['metrics:read']);
+      second = await world.anotherEdge();
+    });
+    const scrape = async () => {
+      const answer = await read(world.edge, '/metrics', scraper);
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4');
+      return parseExposition(answer.text);
+    };
+
+    test('are for a key that may read them', async () => {
+      expectProblem(await read(world.edge, '/metrics'), 401, 'unauthenticated');
+      expectProblem(await read(world.edge, '/metrics', 'garbage'), 401, 'unauthenticated');
+      const reader = await world.newKey(['payments:read', 'conflicts:decide']);
+      expectProblem(await read(world.edge, '/metrics', reader), 404, 'not_found');
+      await scrape();
+    });
+
+    test('are open to all where the settings say so', async () => {
+      const open = await world.anotherEdge({ api: { METRICS_ACCESS: 'open' } });
+      const answer = await read(open, '/metrics');
+      expect(answer.status).toBe(200);
+      parseExposition(answer.text);
+      await open.stop();
+    });
+
+    test('add up what every isolate has counted', async () => {
+      const of = (metric: string, labels: string, found: Awaited<ReturnType<typeof scrape>>) =>
+        found.get(metric)?.samples.get(`${metric}{${labels}}`) ?? 0;
+      const created = 'channel="partner",outcome="created"';
+      const duplicate = 'channel="partner",outcome="duplicate"';
+      const conflict = 'channel="partner",outcome="conflict"';
+      const requests = 'route="/api/v1/payments/webhook/:channel",status="201",worker="webhooks"';
+      const before = await scrape();
+
+      const bodies = Array.from({ length: 6 }, () => aPayment());
+      const edges = [world.edge, second] as const;
+      await Promise.all(bodies.map((body, i) => deliver(edges[i % 2]!, body, { channel: 'partner' })));
+      await Promise.all(bodies.map((body, i) => deliver(edges[(i + 1) % 2]!, body, { channel: 'partner' })));
+      await deliver(second, { ...bodies[0], amount: '1.00' }, { channel: 'partner' });
+
+      const grown = (found: typeof before) =>
+        [created, duplicate, conflict].map(
+          (labels) =>
+            of('recoup_webhook_payments_total', labels, found) -
+            of('recoup_webhook_payments_total', labels, before),
+        );
+      const after = await eventually(scrape, (found) => grown(found).join() === '6,6,1', 3_000);
+      expect(grown(after)).toEqual([6, 6, 1]);
+      expect(
+        of('recoup_http_requests_total', requests, after) -
+          of('recoup_http_requests_total', requests, before),
+      ).toBe(6);
+    });
+
+    test('know the routes by their patterns, and nothing that callers made up', async () => {
+      const token = await world.newKey(['payments:read']);
+      await read(world.edge, '/made/up/path-1234', token);
+      await read(world.edge, '/api/v1/payments/REF-made-up', token);
+      await deliver(world.edge, {}, { unsigned: true });
+      await ask(`${world.edge.urls.api}/api/v1/payments/webhook/made-up-channel`, { method: 'POST' });
+      const told = async () => (await read(world.edge, '/metrics', scraper)).text;
+      const text = await eventually(told, (found) => found.includes('/api/v1/payments/:reference'), 3_000);
+      expect(text).toContain('route="/api/v1/payments/:reference",status="404",worker="api"');
+      expect(text).not.toMatch(/made-up|1234|REF-/);
+    });
+
+    test('tell of the backlog, the outbox and the containers', async () => {
+      const found = await scrape();
+      const value = (name: string, labels: string) => found.get(name)?.samples.get(`${name}${labels}`);
+      expect(value('recoup_up', '{part="database"}')).toBe(1);
+      expect(value('recoup_up', '{part="redis"}')).toBe(1);
+      expect(value('recoup_staging_backlog', '')).toBeTypeOf('number');
+      expect(value('recoup_outbox_waiting', '{destination="log"}')).toBeGreaterThan(0);
+      expect(value('recoup_container_healthy', '{instance="one",process="publisher"}')).toBe(1);
+      expect(value('recoup_container_detail', '{instance="one",name="batches",process="publisher"}')).toBe(7);
+    });
+
+    test('tell what they know while a part is away', async () => {
+      await world.gates.redis.goAway();
+      const withoutRedis = await scrape();
+      expect(withoutRedis.get('recoup_up')?.samples.get('recoup_up{part="redis"}')).toBe(0);
+      expect(withoutRedis.has('recoup_staging_backlog')).toBe(true);
+      await world.gates.redis.comeBack();
+      await world.gates.database.goAway();
+      // The key is known for a moment longer.
+      const withoutDatabase = await scrape();
+      expect(withoutDatabase.get('recoup_up')?.samples.get('recoup_up{part="database"}')).toBe(0);
+      expect(withoutDatabase.has('recoup_http_requests_total')).toBe(true);
+    });
+  });
+
+  test('the log tells of every request by its id, and nothing of what was in it', async () => {
+    const token = await world.newKey(['payments:read', 'conflicts:decide']);
+    const secrets = {
+      reference_number: 'ref-PRIVATE-1',
+      loan_account_number: 'loan-PRIVATE-2',
+      cif: 'cif-PRIVATE-3',
+      amount: '48151.62',
+      payment_channel: 'PRIVATE-4',
+      metadata: { 'key-PRIVATE-5': 'value-PRIVATE-6', iban: 'DE89370400440532013000' },
+    };
+    const body = aPayment(secrets);
+    const ids: string[] = [];
+    const asked = async (answer: ReturnType<typeof ask>, status: number) => {
+      const { headers, text, status: got } = await answer;
+      expect(got, text).toBe(status);
+      ids.push(headers.get('x-request-id')!);
+    };
+    await asked(deliver(world.edge, body), 201);
+    await asked(deliver(world.edge, body), 200);
+    await asked(deliver(world.edge, { ...body, amount: '2342.08' }), 409);
+    await asked(deliver(world.edge, { ...body, amount: '48151.623' }), 422);
+    await asked(deliver(world.edge, `${JSON.stringify(body)}}`), 400);
+    await asked(deliver(world.edge, body, { unsigned: true }), 401);
+    await asked(deliver(world.edge, body, { headers: { 'user-agent': 'agent-PRIVATE-7' } }), 200);
+    await asked(read(world.edge, `/api/v1/payments/${secrets.reference_number}`, token), 200);
+    await asked(
+      read(world.edge, `/api/v1/payments/loan/${secrets.loan_account_number}?channel=PRIVATE-4`, token),
+      200,
+    );
+    await asked(read(world.edge, `/api/v1/payments/customer/${secrets.cif}`, token), 200);
+    await asked(read(world.edge, '/api/v1/nowhere/PRIVATE-8', token), 404);
+    const [conflict] = (
+      await read(world.edge, `/api/v1/payment-conflicts?reference=${secrets.reference_number}`, token)
+    ).body.data;
+    const decision = { reason: 'reason-PRIVATE-9' };
+    await asked(write(world.edge, `/api/v1/payment-conflicts/${conflict.id}/dismiss`, token, decision), 200);
+
+    // Every way in which the database can say no, with its values in hand.
+    await world.db.query(
+      'alter table payment_service.payment_references add constraint test_refuses check (amount <> 48151.63)',
+    );
+    await asked(
+      deliver(world.edge, { ...body, reference_number: 'ref-PRIVATE-10', amount: '48151.63' }),
+      500,
+    );
+    await world.db.query('alter table payment_service.payment_references drop constraint test_refuses');
+    await world.db.query('revoke select on payment_service.payments from recoup_api');
+    await asked(read(world.edge, `/api/v1/payments/${secrets.reference_number}`, token), 500);
+    await asked(read(world.edge, `/api/v1/payments/customer/${secrets.cif}`, token), 500);
+    await world.db.query('grant select on payment_service.payments to recoup_api');
+    await world.gates.database.goAway();
+    await asked(deliver(world.edge, { ...body, reference_number: 'ref-PRIVATE-11' }), 503);
+    await asked(read(world.edge, `/api/v1/payments/${secrets.reference_number}`, token), 503);
+    await world.gates.database.comeBack();
+
+    const log = await eventually(
+      async () => world.edge.log(),
+      (text) => ids.every((id) => text.includes(id)),
+      3_000,
+    );
+    const lines = log.split('\n').filter((line) => line.startsWith('{'));
+    for (const id of ids) {
+      const request = lines.map((line) => JSON.parse(line)).find((line) => line.request_id === id);
+      expect(request, id).toMatchObject({ at: expect.any(String), level: expect.any(String) });
+    }
+    expect(log).toMatch(/"event":"request".*"route":"\/api\/v1\/payments\/:reference","status":200/);
+    const forbidden = [
+      'PRIVATE',
+      'DE89370400440532013000',
+      '48151',
+      '2342.08',
+      token.split('_')[2]!,
+      channel('standard').secret!,
+      channel('standard').secret!.slice(6, 30),
+    ];
+    for (const text of forbidden) expect(log.includes(text) ? lineWith(log, text) : '').toBe('');
+    expect(log).not.toMatch(/password|recoup_webhooks:|recoup_api:/);
+  });
+});
+
+const lineWith = (log: string, text: string) => log.split('\n').find((line) => line.includes(text));

@@ -8,6 +8,9 @@ import { fromBase64 } from './channels/signature.ts';
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
 const headerName = /^[A-Za-z0-9-]{1,64}$/;
 
+const isAllowList = (value: unknown) =>
+  Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block));
+
 const common = {
   /** Payments of channels that share a namespace are told apart by their reference alone. */
   namespace: z._default(
@@ -17,17 +20,12 @@ const common = {
     'default',
   ),
   /** How a reference with other facts is answered: 200 suits senders that would retry a 409 for ever. */
-  conflict: z._default(z.union([z.literal(409), z.literal(200)], 'expected 409 or 200'), 409),
-  /** CIDR blocks or addresses that may send; empty means any. */
-  allow: z._default(
-    z.array(
-      z
-        .string('expected an address or a CIDR block')
-        .check(z.refine(isAddressBlock, 'expected an address or a CIDR block')),
-      'expected a list of addresses and CIDR blocks',
-    ),
-    [],
+  conflict: z._default(
+    z.custom<409 | 200>((value) => value === 409 || value === 200, 'expected 409 or 200'),
+    409,
   ),
+  /** CIDR blocks or addresses that may send; empty means any. */
+  allow: z._default(z.custom<string[]>(isAllowList, 'expected a list of addresses and CIDR blocks'), []),
 };
 
 /** A setting that nobody reads is a misspelt one. */
@@ -36,10 +34,10 @@ const strict = {
     issue.code === 'unrecognized_keys' ? `unknown setting ${issue.keys?.join(', ')}` : undefined,
 };
 
-const standard = z.strictObject({ scheme: z.literal('standard'), ...common }, strict);
+const standard = z.strictObject({ scheme: z.custom<'standard'>(), ...common }, strict);
 const hmac = z.strictObject(
   {
-    scheme: z.literal('hmac'),
+    scheme: z.custom<'hmac'>(),
     header: z
       .string('expected a header name')
       .check(z.refine((text) => headerName.test(text), 'expected a header name')),

@@ -43,8 +43,8 @@ const bodySchema = (timeZone: string) =>
       reference_number: identifier(255),
       loan_account_number: identifier(20),
       cif: identifier(20),
-      amount: z.union(
-        [z.string(), z.custom<NumberSource>(isNumberSource)],
+      amount: z.custom<string | NumberSource>(
+        (value) => typeof value === 'string' || isNumberSource(value),
         'expected a number or a decimal text',
       ),
       currency: z.nullish(

@@ -4,13 +4,13 @@
 import { ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { parseSettings, SettingsFault } from '../shared/settings.ts';
+import { parseSettings, port, SettingsFault } from '../shared/settings.ts';
 import { apiVariables, readApiSettings } from '../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../workers/auth/env.ts';
 import { readWebhooksSettings, webhooksVariables } from '../workers/webhooks/env.ts';
 import { bundle, stopBundler } from './servers/bundle.ts';
 import { startWorkers, type WorkerPlan } from './servers/workerd.ts';
-import { readStartSettings, root, stateFolder } from './stack/settings.ts';
+import { root, stateFolder } from './stack/settings.ts';
 
 /** As in the wrangler files. */
 const compatibilityDate = '2026-11-01';
@@ -18,52 +18,62 @@ const compatibilityDate = '2026-11-01';
 const variables = z.object({
   /** Loopback unless told otherwise, as in a container. */
   WORKERS_HOST: z._default(z.string(), '127.0.0.1'),
-  /** Each Worker's DATABASE_URL, with its own role. */
-  API_DATABASE_URL: z.optional(z.string()),
-  WEBHOOKS_DATABASE_URL: z.optional(z.string()),
-  AUTH_DATABASE_URL: z.optional(z.string()),
+  PORT: port(8787),
+  WEBHOOKS_PORT: port(8788),
+  AUTH_PORT: port(8789),
 });
+
+/** Each Worker's DATABASE_URL, with its own role. */
+const databaseVariables = {
+  webhooks: 'WEBHOOKS_DATABASE_URL',
+  auth: 'AUTH_DATABASE_URL',
+  api: 'API_DATABASE_URL',
+} as const;
+type WorkerName = keyof typeof databaseVariables;
 
 const isChannelSecret = (name: string) => /^CHANNEL_[A-Z0-9_]+_SECRET(_PREVIOUS)?$/.test(name);
 
 /** What each Worker gets: the settings it names and no other, its faults under the names used here. */
 export function readWorkersSettings(env: NodeJS.ProcessEnv) {
-  const given = parseSettings('workers', variables, env);
-  const { ports } = readStartSettings(env);
   const faults: string[] = [];
-  const bind = (
-    databaseVariable: Exclude<keyof typeof given, 'WORKERS_HOST'>,
-    isNamed: (name: string) => boolean,
-    read: (bindings: Record<string, unknown>) => unknown,
-  ): Record<string, string> => {
-    const bindings: Record<string, string> = {};
-    for (const [name, value] of Object.entries(env)) if (value && isNamed(name)) bindings[name] = value;
-    delete bindings.DATABASE_URL;
-    const databaseUrl = given[databaseVariable];
-    if (databaseUrl) bindings.DATABASE_URL = databaseUrl;
+  const collecting = <T>(read: () => T, databaseVariable: string): T | undefined => {
     try {
-      read(bindings);
+      return read();
     } catch (error) {
       if (!(error instanceof SettingsFault)) throw error;
       faults.push(...error.faults.map((fault) => fault.replace(/^DATABASE_URL(?=:)/, databaseVariable)));
+      return undefined;
     }
+  };
+  const bind = (
+    worker: WorkerName,
+    isNamed: (name: string) => boolean,
+    read: (bindings: Record<string, unknown>) => unknown,
+  ): Record<string, string> => {
+    const databaseVariable = databaseVariables[worker];
+    const databaseUrl = env[databaseVariable] ?? '';
+    const named = Object.entries(env).filter(([name, value]) => isNamed(name) && value);
+    const bindings = { ...Object.fromEntries(named), DATABASE_URL: databaseUrl } as Record<string, string>;
+    collecting(() => read(bindings), databaseVariable);
     return bindings;
   };
   const door = { fetch: () => {} };
   const bindings = {
     webhooks: bind(
-      'WEBHOOKS_DATABASE_URL',
+      'webhooks',
       (name) => webhooksVariables.includes(name) || isChannelSecret(name),
       readWebhooksSettings,
     ),
-    auth: bind('AUTH_DATABASE_URL', (name) => authVariables.includes(name), readAuthSettings),
+    auth: bind('auth', (name) => authVariables.includes(name), readAuthSettings),
     api: bind(
-      'API_DATABASE_URL',
+      'api',
       (name) => apiVariables.includes(name) && name !== 'WEBHOOKS' && name !== 'AUTH',
       (own) => readApiSettings({ ...own, WEBHOOKS: door, AUTH: door }),
     ),
   };
-  if (faults.length > 0) throw new SettingsFault('workers', [...new Set(faults)]);
+  const given = collecting(() => parseSettings('workers', variables, env), 'DATABASE_URL');
+  if (given === undefined || faults.length > 0) throw new SettingsFault('workers', [...new Set(faults)]);
+  const ports = { webhooks: given.WEBHOOKS_PORT, auth: given.AUTH_PORT, api: given.PORT };
   return { host: given.WORKERS_HOST, ports, bindings };
 }
 

@@ -4,8 +4,10 @@
 import { createApi } from '../../workers/api/main.ts';
 import { createAuth } from '../../workers/auth/main.ts';
 import { createWebhooks } from '../../workers/webhooks/main.ts';
-import type { WorkerName, WorkerSettings } from './runtimes.ts';
 
+export const workerNames = ['api', 'webhooks', 'auth'] as const;
+export type WorkerName = (typeof workerNames)[number];
+export type WorkerSettings = Record<WorkerName, Record<string, string>>;
 export type Fetch = (request: Request) => Promise<Response>;
 
 export function createApps(settings: WorkerSettings): Record<WorkerName, Fetch> {

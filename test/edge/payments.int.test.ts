@@ -92,6 +92,17 @@ describe.each(runtimes)('on %s', (runtime) => {
     });
   });
 
+  test('twenty at once are one payment even as the first requests of two isolates', async () => {
+    const body = aPayment();
+    const fresh = [await world.anotherEdge(), await world.anotherEdge()] as const;
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => deliver(fresh[i % 2 ? 0 : 1], body, { to: doors[i % 3 ? 0 : 1] })),
+    );
+    expect(tally(answers)).toEqual({ 200: 19, 201: 1 });
+    expect(await rowsOf(body.reference_number)).toEqual({ refs: 1, payments: 1, messages: 1 });
+    for (const edge of fresh) await edge.stop();
+  });
+
   test('two versions of one reference, ten of each at once, are one payment and one conflict', async () => {
     const body = aPayment();
     const other = { ...body, amount: '7.00' };

@@ -383,6 +383,21 @@ describe.each(runtimes)('on %s', (runtime) => {
     expectProblem(await get('/api/v1/payments/nothing', shortLived.token), 401, 'unauthenticated');
   });
 
+  test('a database that says nothing is given up after five seconds', async () => {
+    world.gates.postgres.fallSilent();
+    const paths = [
+      '/api/v1/payments/x',
+      '/api/v1/payments/loan/x',
+      '/api/v1/payment-conflicts',
+      '/api/v1/auth/me',
+    ];
+    for (const answer of await Promise.all(paths.map((path) => get(path)))) {
+      expectProblem(answer, 503, 'unavailable');
+      expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+      expect(answer.ms).toBeLessThan(5_000 + 1_500);
+    }
+  });
+
   test('a key that was revoked ends within five seconds', async () => {
     const left = revoked.at + revokedWithinMs + 250 - Date.now();
     const answer = await eventually(

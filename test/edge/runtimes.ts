@@ -8,17 +8,14 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { format } from 'node:util';
 import { type HttpBindings, type ServerType, serve } from '@hono/node-server';
-import { bundle } from '../../dev/servers/bundle.ts';
+import { bundle, stopBundler } from '../../dev/servers/bundle.ts';
 import { freePort, isOpen } from '../../dev/servers/port.ts';
 import { launch } from '../../dev/servers/process.ts';
 import { startWorkers } from '../../dev/servers/workerd.ts';
-import { createApps, type Fetch } from './apps.ts';
+import { createApps, type Fetch, type WorkerName, type WorkerSettings, workerNames } from './apps.ts';
 
 export const runtimes = ['workerd', 'node', 'deno'] as const;
 export type Runtime = (typeof runtimes)[number];
-export const workerNames = ['api', 'webhooks', 'auth'] as const;
-export type WorkerName = (typeof workerNames)[number];
-export type WorkerSettings = Record<WorkerName, Record<string, string>>;
 
 export interface EdgeOptions {
   /** Where a runtime with a process of its own keeps its files. */
@@ -54,12 +51,18 @@ async function freePorts(): Promise<Record<WorkerName, number>> {
   return byWorker((name) => list[workerNames.indexOf(name)]!);
 }
 
+async function bundleAll(): Promise<Record<WorkerName, string>> {
+  const scripts = await Promise.all(
+    workerNames.map((name) => bundle(join(root, 'workers', name, 'main.ts'))),
+  );
+  await stopBundler();
+  return byWorker((name) => scripts[workerNames.indexOf(name)]!);
+}
+
 let bundles: Promise<Record<WorkerName, string>> | undefined;
 
 async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> {
-  bundles ??= Promise.all(workerNames.map((name) => bundle(join(root, 'workers', name, 'main.ts')))).then(
-    (scripts) => byWorker((name) => scripts[workerNames.indexOf(name)]!),
-  );
+  bundles ??= bundleAll();
   const scripts = await bundles;
   const ports = await freePorts();
   const own = mkdtempSync(join(folder, 'workerd-'));

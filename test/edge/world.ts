@@ -13,8 +13,9 @@ import type { Role } from '../../drizzle/migrate.ts';
 import { createApiKey } from '../../shared/staff/create-key.ts';
 import type { Permission } from '../../shared/staff/permissions.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
+import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
-import { type Edge, type Runtime, startEdge, type WorkerSettings } from './runtimes.ts';
+import { type Edge, type Runtime, startEdge } from './runtimes.ts';
 
 export const timeZone = 'Europe/Berlin';
 const token = 'token-of-the-test-redis';

@@ -1,7 +1,7 @@
 // The front door: health, metrics and the staff API; webhooks and sign-in are passed on to their own Workers with
 // the body's bytes and the client's address as they came.
 
-import { createApp, type RequestContext } from '../app.ts';
+import { createApp, type RequestContext, refuse } from '../app.ts';
 import { createCallerCheck } from '../caller.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
@@ -21,6 +21,9 @@ export function createApi() {
   app.post('/api/v1/payments/webhook', passOn('webhooks'));
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
   app.all('/api/v1/auth/*', passOn('auth'));
+
+  // Nothing kept here can hold U+0000, and Postgres would take it for a fault.
+  app.use(async (c, next) => (c.req.url.includes('%00') ? refuse(c, 'not_found') : next()));
 
   app.get('/health', health);
   const mayReadMetrics = callerCheck('metrics:read');

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { openPool, type Pool } from '../../containers/database.ts';
+import type { Role } from '../../drizzle/migrate.ts';
+import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { recordPayments } from './record-payments.ts';
+import { acceptConflict, dismissConflict } from './resolve-conflict.ts';
+import { newPayment } from './testing.ts';
+
+let database: TestDatabase;
+let owner: Pool;
+
+const open = (url: string) => openPool({ url, min: 0, max: 1, applicationName: 'test', timeoutMs: 10_000 });
+const denied = { name: 'DatabaseFault', sqlState: '42501', retryable: false };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  owner = open(database.url);
+});
+afterAll(async () => {
+  await owner.close();
+  await database.drop();
+});
+
+/** What a role may do with tables, columns and sequences, and which functions it may call, in all of our schemas. */
+async function rightsOf(role: Role) {
+  const rows = await owner.query<{ object: string; rights: string[] }>(
+    `select object, array_agg(distinct kind order by kind) as rights from (
+       select c.oid::regclass::text as object, kind from pg_class c,
+         unnest(array['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER', 'MAINTAIN']) as kind
+       where relkind in ('r', 'p', 'v', 'm', 'f') and (has_table_privilege($1, c.oid, kind)
+         or kind in ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES') and has_any_column_privilege($1, c.oid, kind))
+         and relnamespace = any (select oid from ours)
+       union all
+       select c.oid::regclass::text, kind from pg_class c, unnest(array['USAGE', 'SELECT', 'UPDATE']) as kind
+       where relkind = 'S' and has_sequence_privilege($1, c.oid, kind) and relnamespace = any (select oid from ours)
+       union all
+       select pronamespace::regnamespace || '.' || proname, 'EXECUTE' from pg_proc p
+       where has_function_privilege($1, p.oid, 'EXECUTE') and pronamespace = any (select oid from ours)
+     ) as held group by object`.replaceAll(
+      'select oid from ours',
+      `select oid from pg_namespace where nspname !~ '^pg_' and nspname <> 'information_schema'`,
+    ),
+    [role],
+  );
+  return Object.fromEntries(rows.map(({ object, rights }) => [object, rights]));
+}
+
+describe('the webhooks role', () => {
+  test('may call the recording function, and has no right to anything else', async () => {
+    expect(await rightsOf('recoup_webhooks')).toEqual({ 'payment_service.record_payments': ['EXECUTE'] });
+  });
+
+  test('is turned away wherever it tries', async () => {
+    const webhooks = open(database.urlFor('recoup_webhooks'));
+    const recorded = await recordPayments(webhooks, [newPayment()], { source: 'webhook', actor: 'test' });
+    expect(recorded).toMatchObject([{ outcome: 'created' }]);
+    const tables = await owner.query<{ name: string }>(
+      `select relnamespace::regnamespace || '.' || relname as name from pg_class where relkind in ('r', 'p')
+       and relnamespace::regnamespace::text in ('payment_service', 'outbox', 'staff', 'operations', 'public')`,
+    );
+    expect(tables.length).toBeGreaterThan(8);
+    for (const { name } of tables) {
+      for (const statement of [
+        `select * from ${name}`,
+        `delete from ${name}`,
+        `insert into ${name} default values`,
+      ]) {
+        await expect(webhooks.query(statement), statement).rejects.toMatchObject(denied);
+      }
+    }
+    const decision = { conflictId: crypto.randomUUID(), reason: 'mine now', actor: 'test' };
+    await expect(acceptConflict(webhooks, decision)).rejects.toMatchObject(denied);
+    await expect(dismissConflict(webhooks, decision)).rejects.toMatchObject(denied);
+    const call = `select payment_service.accept_conflict(gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), '', '')`;
+    await expect(webhooks.query(call)).rejects.toMatchObject(denied);
+    await webhooks.close();
+  });
+});
+
+describe('the API role', () => {
+  test('may read payments and decide conflicts, and write nothing by itself', async () => {
+    const rights = await rightsOf('recoup_api');
+    const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
+    expect(functions.sort()).toEqual([
+      'payment_service.accept_conflict',
+      'payment_service.currency_exponent',
+      'payment_service.dismiss_conflict',
+    ]);
+    const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
+    expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
+    expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([]);
+  });
+
+  test('is turned away where it would write or record', async () => {
+    const api = open(database.urlFor('recoup_api'));
+    const recording = recordPayments(api, [newPayment()], { source: 'api', actor: 'test' });
+    await expect(recording).rejects.toMatchObject(denied);
+    for (const table of ['payments', 'payment_references', 'payment_conflicts']) {
+      expect(await api.query(`select * from payment_service.${table} limit 1`)).toBeInstanceOf(Array);
+      const name = `payment_service.${table}`;
+      const writes = [
+        `delete from ${name}`,
+        `update ${name} set amount = 1`,
+        `truncate ${name}`,
+        `insert into ${name} default values`,
+      ];
+      for (const write of writes) await expect(api.query(write), write).rejects.toMatchObject(denied);
+    }
+    await api.close();
+  });
+});

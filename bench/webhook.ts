@@ -2,7 +2,7 @@
 // them, in one run, as ratios; afterwards the rows in the database are compared with the accepted requests.
 
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -28,7 +28,7 @@ const statement = `select * from payment_service.record_payments(
   array[gen_random_uuid()], array[gen_random_uuid()], array['default'], array['PGBENCH-' || gen_random_uuid()],
   array['LN00000001'], array['CIF000001'], array['100.50']::numeric[], array['EUR'],
   array[now()], array[current_date], array['standard'], array['{"note":"sample payment"}'],
-  array[null]::uuid[], 'webhook', 'channel:standard');`;
+  array[null]::uuid[], 'webhook', 'pgbench');`;
 
 function signedRequests(channel: Running['channels'][string], host: string, count: number): Buffer[] {
   return Array.from({ length: count }, () => {
@@ -44,6 +44,8 @@ function signedRequests(channel: Running['channels'][string], host: string, coun
 async function main(): Promise<void> {
   const rival = await findPgbench();
   const folder = mkdtempSync(join(tmpdir(), 'recoup-bench-'));
+  // Postgres may run as another user, who has to get through to its data.
+  chmodSync(folder, 0o711);
   const ports = { PORT: await freePort(), WEBHOOKS_PORT: await freePort(), AUTH_PORT: await freePort() };
   const env = {
     ...process.env,

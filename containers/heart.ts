@@ -7,17 +7,23 @@ import { within } from './time-limit.ts';
 export interface Heart {
   /** Beats now instead of at the next interval; at once after the beat under way, if there is one. */
   beatNow(): void;
-  stop(): void;
+  /** Ends once the beat under way has ended. */
+  stop(): Promise<void>;
 }
 
 export function startHeart(beat: () => Promise<void>, everyMs: number, faults: FaultLog): Heart {
   let timer = setTimeout(run, everyMs);
   let beating = false;
+  let lastBeat = Promise.resolve();
   let again = false;
   let stopped = false;
 
-  async function run(): Promise<void> {
+  function run(): void {
     clearTimeout(timer);
+    lastBeat = beatOnce();
+  }
+
+  async function beatOnce(): Promise<void> {
     beating = true;
     again = false;
     try {
@@ -33,11 +39,12 @@ export function startHeart(beat: () => Promise<void>, everyMs: number, faults: F
   return {
     beatNow() {
       if (beating) again = true;
-      else if (!stopped) void run();
+      else if (!stopped) run();
     },
     stop() {
       stopped = true;
       clearTimeout(timer);
+      return lastBeat;
     },
   };
 }

@@ -73,22 +73,33 @@ test('steps never overlap', async () => {
   expect(most).toBe(1);
 });
 
-test('a fault is logged when it begins, when it changes and when it is over, not at every try', async () => {
-  const faults = ['a', 'a', 'a', 'b', 'b'];
-  let over = false;
+test('each fault is logged once until a step succeeds, and then that it is over', async () => {
+  const faults = ['a', 'a', 'b', 'a', 'b', '', 'a'];
   const loop = start(async () => {
     const fault = faults.shift();
-    if (fault) throw new Error(fault, { cause: new Error(`cause ${faults.length}`) });
-    over = true;
+    if (fault) throw new Error(fault);
     return 0;
   });
-  await vi.waitUntil(() => over);
+  await vi.waitUntil(() => loop.events.length === 5);
   await loop.halt();
   expect(loop.events.map(({ event, error, failures }) => [event, error ?? failures])).toEqual([
     ['work_failed', 'a'],
     ['work_failed', 'b'],
     ['work_recovered', 5],
+    ['work_failed', 'a'],
+    ['work_recovered', 1],
   ]);
+});
+
+test('an outage with ever new faults ends up saying nothing more', async () => {
+  let steps = 0;
+  const loop = start(async () => {
+    steps += 1;
+    throw new Error(`fault ${steps}`);
+  });
+  await vi.waitUntil(() => steps >= 25);
+  await loop.halt();
+  expect(loop.events).toHaveLength(20);
 });
 
 test('a step that throws before its first await is a fault like any other', async () => {

@@ -41,14 +41,14 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
   const { name, step, idleMs, signal, log } = options;
   const faults = faultLog(log, name);
   let stepStartedAt: number | undefined;
-  let stuckSince: number | undefined;
+  let stuckStep: number | undefined;
   let told: LoopState['condition'] | undefined;
 
   const state = (): LoopState => {
     const stepMs = stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt;
     const stuck = stepMs > options.stuckAfterMs;
-    if (stuck && stuckSince !== stepStartedAt) log.error(`${name}_stuck`, { step_ms: Math.round(stepMs) });
-    stuckSince = stuck ? stepStartedAt : undefined;
+    if (stuck && stuckStep !== stepStartedAt) log.error(`${name}_stuck`, { step_ms: Math.round(stepMs) });
+    stuckStep = stuck ? stepStartedAt : undefined;
     const condition = stuck ? 'stuck' : faults.failures > 0 ? 'failing' : 'running';
     return { condition: signal.aborted ? 'draining' : condition, failures: faults.failures };
   };
@@ -90,7 +90,7 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
     () => true,
     () => false,
   );
-  heart.stop();
+  await heart.stop();
   return { drained };
 }
 

@@ -5,5 +5,6 @@ import { logLevel, postgresUrl, wholeNumber } from '../shared/settings.ts';
 export const commonVariables = {
   DATABASE_URL: postgresUrl('the database'),
   LOG_LEVEL: logLevel(),
-  HEARTBEAT_SECONDS: wholeNumber(5, 1, 3_600),
+  // Health takes 30 seconds of silence for death.
+  HEARTBEAT_SECONDS: wholeNumber(5, 1, 10),
 };

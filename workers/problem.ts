@@ -33,7 +33,11 @@ export interface ProblemDetails {
 
 export function problem(requestId: string, code: ProblemCode, details: ProblemDetails = {}): Response {
   const [status, title] = problems[code];
-  const headers = new Headers({ 'content-type': 'application/problem+json', 'cache-control': 'no-store' });
+  const headers = new Headers({
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+    'x-request-id': requestId,
+  });
   if (details.retryAfterSeconds !== undefined) headers.set('retry-after', String(details.retryAfterSeconds));
   if (code === 'unauthenticated') headers.set('www-authenticate', 'Bearer');
   const body = {

@@ -84,7 +84,7 @@ test('every fault is listed at once, by name, and never with the value', () => {
   expect(found).toEqual([
     'DATABASE_URL: expected postgresql://user:password@host:port/database',
     'LOG_LEVEL: expected debug, info, warn, error',
-    'HEARTBEAT_SECONDS: expected a whole number from 1 to 3600',
+    'HEARTBEAT_SECONDS: expected a whole number from 1 to 10',
     'REDIS_URL: expected redis://user:password@host:port, or rediss:// for TLS',
     'KAFKA_BROKERS: expected host:port,host:port',
     'KAFKA_BATCH_SIZE: expected a whole number from 1 to 10000',

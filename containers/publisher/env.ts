@@ -110,7 +110,8 @@ export function readPublisherSettings(env: Record<string, unknown>) {
           kind: 'kafka' as const,
           brokers: v.KAFKA_BROKERS,
           clientId: v.KAFKA_CLIENT_ID,
-          topics: { 'payment.events': v.KAFKA_TOPIC },
+          /** Our name of a topic -> Kafka's, where they differ. */
+          topics: { 'payment.events': v.KAFKA_TOPIC } as Record<string, string>,
           partitions: v.KAFKA_TOPIC_PARTITIONS,
           replication: v.KAFKA_TOPIC_REPLICATION,
           tls: v.KAFKA_TLS && { ca: v.KAFKA_TLS_CA },

@@ -77,11 +77,9 @@ describe.skipIf(inject('kafkaBrokers') === null)('Kafka as the log', () => {
 
   test('a topic that cannot be made is a fault that says why', async () => {
     const log = open(broker.brokers, { replication: 3, topics: { 'payment.events': 'too-safe' } });
-    await expect(log.check()).rejects.toMatchObject({
-      cause: {
-        message: expect.stringMatching(/topic too-safe is missing and was not made: .*[Rr]eplication/),
-      },
-    });
+    await expect(log.check()).rejects.toThrow(
+      /^Kafka does not answer: topic too-safe is missing and was not made: .*[Rr]eplication/,
+    );
     await log.close();
   });
 

@@ -74,7 +74,7 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
     discard: ({ admin, producer }) => Promise.all([admin.disconnect(), producer.disconnect()]),
   });
 
-  const nameOf = (topic: string) => (topic in settings.topics ? settings.topics[topic as never] : topic);
+  const nameOf = (topic: string) => settings.topics[topic] ?? topic;
 
   return {
     async append(messages) {
@@ -93,7 +93,7 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
           if (missing.length > 0) throw new Error(`nothing heard of partition ${missing.join(', ')}`);
         });
       } catch (cause) {
-        throw new EventLogFault('Kafka did not confirm the messages', { cause });
+        throw new EventLogFault(`Kafka did not confirm the messages: ${reason(cause)}`, { cause });
       }
     },
     async check() {
@@ -106,12 +106,15 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
           if (leaderless.length > 0) throw new Error(`${leaderless.length} partitions have no leader`);
         });
       } catch (cause) {
-        throw new EventLogFault('Kafka does not answer', { cause });
+        throw new EventLogFault(`Kafka does not answer: ${reason(cause)}`, { cause });
       }
     },
     close: () => sessions.close(closeTimeoutMs),
   };
 }
+
+/** kafkajs' messages name brokers, topics and what went wrong, not what was sent. */
+const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** The partitions, as `topic partition`, that no answer names. */
 export function unanswered(
@@ -144,8 +147,8 @@ async function ensureTopic(session: Session, topic: string, settings: KafkaSetti
     try {
       await session.admin.createTopics({ topics: [wanted], timeout: requestTimeoutMs, waitForLeaders: true });
     } catch (error) {
-      const [reason = error] = error instanceof Error && 'errors' in error ? (error.errors as Error[]) : [];
-      throw new Error(`topic ${topic} is missing and was not made: ${(reason as Error).message}`);
+      const [first = error] = error instanceof Error && 'errors' in error ? (error.errors as Error[]) : [];
+      throw new Error(`topic ${topic} is missing and was not made: ${reason(first)}`);
     }
   }
   session.topicsSeen.add(topic);

@@ -65,7 +65,7 @@ const stop = async (publisher: PublisherProcess) => {
   return publisher.exited;
 };
 
-test('it publishes what is in the outbox and what comes, says so in its heartbeat, and exits 0 on SIGTERM', async () => {
+test('it publishes what is in the outbox and what comes, says so in its heartbeat, and signs off on SIGTERM', async () => {
   const topic = 'deployed';
   await insert(owner, [message('a', 1, {}, topic), message('a', 2, {}, topic)]);
   const publisher = publish();
@@ -84,6 +84,7 @@ test('it publishes what is in the outbox and what comes, says so in its heartbea
     },
   });
   expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(await heartbeat()).toBeUndefined();
   expect(firstAppearances(await readStream(redisUrl, topic))).toEqual({ a: [1, 2, 3] });
   expect(publisher.errors()).toBe('');
   expect(publisher.lines.map(({ event }) => event)).toEqual(['publisher_started', 'publisher_stopped']);

@@ -5,6 +5,7 @@
 import { hostname } from 'node:os';
 import { createLog, type Log } from '../../shared/log.ts';
 import { beat } from '../../shared/operations/beat.ts';
+import { signOff } from '../../shared/operations/sign-off.ts';
 import { retiredSettings } from '../../shared/retired-settings.ts';
 import { SettingsFault } from '../../shared/settings.ts';
 import { openPool } from '../database.ts';
@@ -48,7 +49,11 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
     signal,
     log,
   });
-  await within(closeTimeoutMs, Promise.all([eventLog.close(), db.close()])).catch(() => {});
+  const close = async () => {
+    await signOff(db, name, instance).catch(() => {});
+    await Promise.all([eventLog.close(), db.close()]);
+  };
+  await within(closeTimeoutMs, close()).catch(() => {});
   log.info('publisher_stopped', { drained });
   return { drained };
 }

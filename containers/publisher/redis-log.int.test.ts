@@ -45,7 +45,7 @@ test('a batch that Redis refuses in part leaves nothing behind', async () => {
     const limited = Object.assign(new URL(url), { username, password: 'secret' }).href;
     const log = openRedisLog({ kind: 'redis', url: limited, streamMaxLength: 1_000 });
     const batch = [message('a', 1, {}, 'allowed'), message('a', 2, {}, 'forbidden')];
-    await expect(log.append(batch)).rejects.toThrow('Redis did not confirm the messages');
+    await expect(log.append(batch)).rejects.toThrow('Redis did not confirm the messages: NOPERM');
     await log.append([message('a', 3, {}, 'allowed')]);
     await log.close();
     expect(firstAppearances(await readStream(url, 'allowed'))).toEqual({ a: [3] });
@@ -53,4 +53,16 @@ test('a batch that Redis refuses in part leaves nothing behind', async () => {
     await client.sendCommand(['ACL', 'DELUSER', username]);
     client.destroy();
   }
+});
+
+test('a batch that Redis refuses while it carries it out is a fault that says why', async () => {
+  const client = createClient({ url });
+  await client.connect();
+  await client.set('no-stream', 'text');
+  client.destroy();
+  const log = open();
+  await expect(log.append([message('a', 1, {}, 'no-stream')])).rejects.toThrow(
+    /^Redis did not confirm the messages: WRONGTYPE$/,
+  );
+  await log.close();
 });

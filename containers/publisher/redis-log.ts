@@ -2,7 +2,7 @@
 // stream is bounded: entries beyond EVENT_STREAM_MAX_LENGTH go, read or not. Redis copies to its replicas after it
 // has answered, so a failover may lose the last entries; Kafka does not.
 
-import { createClient } from 'redis';
+import { createClient, ErrorReply, MultiErrorReply } from 'redis';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
 import type { RedisSettings } from './env.ts';
 import { reconnecting } from './reconnecting.ts';
@@ -41,16 +41,23 @@ export function openRedisLog(settings: RedisSettings): EventLog {
           return batch.exec();
         });
       } catch (cause) {
-        throw new EventLogFault('Redis did not confirm the messages', { cause });
+        throw new EventLogFault(`Redis did not confirm the messages: ${reason(cause)}`, { cause });
       }
     },
     async check() {
       try {
         await redis.use(checkTimeoutMs, (client) => client.ping());
       } catch (cause) {
-        throw new EventLogFault('Redis does not answer', { cause });
+        throw new EventLogFault(`Redis does not answer: ${reason(cause)}`, { cause });
       }
     },
     close: () => redis.close(closeTimeoutMs),
   };
+}
+
+/** Of what Redis replies only the code, because the rest may quote what it was sent. */
+function reason(error: unknown): string {
+  if (error instanceof MultiErrorReply) return reason([...error.errors()][0]);
+  const said = error instanceof Error ? error.message : String(error);
+  return error instanceof ErrorReply ? (said.split(' ')[0] as string) : said;
 }

@@ -22,3 +22,10 @@ export async function removeOldHeartbeats(db: Database, limit: number): Promise<
     [limit],
   );
 }
+
+export async function removeHeartbeat(db: Database, process: string, instance: string): Promise<void> {
+  await db.query('delete from operations.heartbeats where process = $1 and instance = $2', [
+    process,
+    instance,
+  ]);
+}

@@ -16,7 +16,10 @@ export interface EventLog {
   close(): Promise<void>;
 }
 
-/** The log is away, refuses, or did not confirm in time. Always worth repeating. */
+/**
+ * The log is away, refuses, or did not confirm in time. Always worth repeating. The message names the reason and is
+ * safe to log; what the log says about values stays in `cause`.
+ */
 export class EventLogFault extends Error {
   override readonly name = 'EventLogFault';
 }

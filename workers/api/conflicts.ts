@@ -14,13 +14,13 @@ import { actorOf, type createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
 import { jsonBody } from './json-body.ts';
-import { askableText, page, pageParameters, validQuery } from './pages.ts';
+import { page, pageParameters, validQuery } from './pages.ts';
 import { withExactMetadata } from './payments.ts';
 
 const listParameters = z.object({
   ...pageParameters,
   status: z.optional(z.enum(['open', 'accepted', 'dismissed'], 'expected open, accepted or dismissed')),
-  reference: z.optional(askableText),
+  reference: z.optional(z.string()),
 });
 
 const reason = z

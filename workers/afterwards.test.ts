@@ -48,6 +48,7 @@ test('what several requests leave is sent once, together, a moment after the fir
   await vi.advanceTimersByTimeAsync(99);
   expect(state.opened).toBe(0);
   await settle();
+  expect(state.opened).toBe(1);
   expect(sent).toEqual([
     [
       ['hincrby', 'recoup:counts', 'requests', 2],

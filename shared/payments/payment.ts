@@ -31,9 +31,12 @@ const recordedEventSpace = 'b1a0c7de-52a4-4f0f-9f0e-3f7d1f6c9a12';
 
 type Identity = Pick<NewPayment, 'namespace' | 'referenceNumber'>;
 
+/** The identity as one text. */
+export const identityOf = ({ namespace, referenceNumber }: Identity): string =>
+  JSON.stringify([namespace, referenceNumber]);
+
 /** The payment's id, the same for every way in: webhook, retry, staging. */
-export const paymentIdOf = ({ namespace, referenceNumber }: Identity): Promise<string> =>
-  uuidOf(paymentSpace, JSON.stringify([namespace, referenceNumber]));
+export const paymentIdOf = (payment: Identity): Promise<string> => uuidOf(paymentSpace, identityOf(payment));
 
 /** The id of the event `payment.recorded` for a payment id. */
 export const recordedEventIdOf = (paymentId: string): Promise<string> =>

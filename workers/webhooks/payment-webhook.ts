@@ -6,7 +6,7 @@ import { DatabaseFault } from '../../shared/database.ts';
 import { isWithin } from '../../shared/payments/address-block.ts';
 import type { Channel } from '../../shared/payments/channel.ts';
 import type { SignatureRefusal } from '../../shared/payments/channels/signature.ts';
-import { factsHash, type NewPayment, paymentIdOf, type Recorded } from '../../shared/payments/payment.ts';
+import { factsHash, identityOf, type NewPayment, type Recorded } from '../../shared/payments/payment.ts';
 import { createPaymentBodyReader, type ReadPaymentBody } from '../../shared/payments/payment-body.ts';
 import { recordPayments } from '../../shared/payments/record-payments.ts';
 import { verifySignature } from '../../shared/payments/verify-signature.ts';
@@ -100,13 +100,14 @@ async function record(c: Ctx, kept: Kept, channel: Channel, payment: NewPayment)
   const { counts } = c.get('afterwards');
   const looked = (layer: string, result: 'hit' | 'miss') =>
     counts.add('recoup_dedup_lookups_total', { layer, result });
-  const identity = await paymentIdOf(payment);
+  const identity = identityOf(payment);
   const facts = await factsHash(payment);
 
   const inMemory = seen.get(identity);
   if (settings.memoryCacheSize > 0) looked('memory', inMemory?.factsHash === facts ? 'hit' : 'miss');
   if (inMemory?.factsHash === facts) return { outcome: 'duplicate', paymentId: inMemory.paymentId };
 
+  const startedAt = Date.now();
   const recording = recordPayments(kept.db, [payment], {
     source: 'webhook',
     actor: `channel:${channel.name}`,
@@ -115,16 +116,16 @@ async function record(c: Ctx, kept: Kept, channel: Channel, payment: NewPayment)
     if (settings.redisCacheTtlSeconds === 0) return undefined;
     const inRedis = await seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
     looked('redis', inRedis?.factsHash === facts ? 'hit' : 'miss');
-    return inRedis?.factsHash === facts
-      ? ({ outcome: 'duplicate', paymentId: inRedis.paymentId } as const)
-      : undefined;
+    if (inRedis?.factsHash !== facts) return undefined;
+    const value = { outcome: 'duplicate', paymentId: inRedis.paymentId } as const;
+    return { value, isOlder: (inRedis.markedAt ?? 0) < startedAt };
   });
   if ('layer' in recorded) return recorded.value;
 
   const [first] = recorded.value as [Recorded];
   looked('database', first.outcome === 'duplicate' ? 'hit' : 'miss');
   if (first.outcome !== 'conflict') {
-    const mark = { paymentId: first.paymentId, factsHash: facts };
+    const mark = { paymentId: first.paymentId, factsHash: facts, markedAt: Date.now() };
     seen.set(identity, mark);
     if (settings.redisCacheTtlSeconds > 0) {
       c.get('afterwards').mark(markKey(identity), markValue(mark), settings.redisCacheTtlSeconds);
@@ -134,12 +135,13 @@ async function record(c: Ctx, kept: Kept, channel: Channel, payment: NewPayment)
 }
 
 /**
- * The database's answer, or that of `ask` when the database is slow or away and `ask` knows one. The statement goes
- * on either way; whatever it does, it does once.
+ * The database's answer, or that of `ask` when the database is away, or slow and what `ask` knows is older than this
+ * request: a younger one may tell of what this very statement has done. The statement goes on either way; whatever
+ * it does, it does once.
  */
 async function unlessSlow<T, U>(
   recording: Promise<T>,
-  ask: () => Promise<U | undefined>,
+  ask: () => Promise<{ value: U; isOlder: boolean } | undefined>,
 ): Promise<{ value: T } | { layer: 'redis'; value: U }> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const slow = new Promise<'slow'>((resolve) => {
@@ -155,10 +157,11 @@ async function unlessSlow<T, U>(
   if (early !== 'slow' && !(early.error instanceof DatabaseFault && early.error.retryable)) throw early.error;
 
   const known = await ask();
-  if (known !== undefined) return { layer: 'redis', value: known };
+  if (known?.isOlder) return { layer: 'redis', value: known.value };
   const late = await settled;
-  if ('error' in late) throw late.error;
-  return late;
+  if ('value' in late) return late;
+  if (known) return { layer: 'redis', value: known.value };
+  throw late.error;
 }
 
 function answer(c: Ctx, channel: Channel, recorded: Recorded): Response {

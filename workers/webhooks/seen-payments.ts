@@ -6,6 +6,8 @@ import type { Redis } from '@upstash/redis/cloudflare';
 export interface Seen {
   paymentId: string;
   factsHash: string;
+  /** Milliseconds; Redis alone tells it. */
+  markedAt?: number | undefined;
 }
 
 export const redisAskTimeoutMs = 500;
@@ -37,11 +39,14 @@ export class SeenInMemory {
 }
 
 export const markKey = (identity: string): string => `recoup:seen:${identity}`;
-export const markValue = ({ paymentId, factsHash }: Seen): string => `${paymentId} ${factsHash}`;
+export const markValue = ({ paymentId, factsHash, markedAt }: Seen): string =>
+  `${paymentId} ${factsHash} ${markedAt ?? ''}`;
 
 /** What Redis remembers; undefined also when Redis is away. */
 export async function seenInRedis(redis: Redis, identity: string): Promise<Seen | undefined> {
   const value = await redis.get<string>(markKey(identity)).catch(() => null);
-  const [paymentId, factsHash] = value?.split(' ') ?? [];
-  return paymentId && factsHash ? { paymentId, factsHash } : undefined;
+  const [paymentId, factsHash, markedAt] = value?.split(' ') ?? [];
+  return paymentId && factsHash
+    ? { paymentId, factsHash, markedAt: Number(markedAt) || undefined }
+    : undefined;
 }

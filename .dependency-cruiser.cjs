@@ -17,7 +17,12 @@ module.exports = {
       comment: 'Workers use web-standard APIs; what needs a socket lives in a container.',
       severity: 'error',
       from: from('^workers/'),
-      to: { pathNot: ['^(shared|workers)/', 'node_modules/(hono|zod|@hono/zod-validator|@neondatabase/serverless|@upstash/[a-z]+)/'] },
+      to: {
+        pathNot: [
+          '^(shared|workers)/',
+          'node_modules/(hono|zod|@hono/zod-validator|@neondatabase/serverless|@upstash/[a-z]+)/',
+        ],
+      },
     },
     {
       name: 'containers-stay-on-their-side',
@@ -47,14 +52,17 @@ module.exports = {
     {
       name: 'one-file-knows-kafkajs',
       severity: 'error',
-      from: { path: '^(shared|workers|containers)/', pathNot: [test, '^containers/publisher/kafka-log\\.ts$'] },
+      from: {
+        path: '^(shared|workers|containers)/',
+        pathNot: [test, '^containers/publisher/kafka-log\\.ts$'],
+      },
       to: { path: 'node_modules/kafkajs/' },
     },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'nothing-imports-tests',
       severity: 'error',
-      from: { pathNot: test + '|^(test|bench|dev)/' },
+      from: { pathNot: `${test}|^(test|bench|dev)/` },
       to: { path: test },
     },
   ],
@@ -62,6 +70,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

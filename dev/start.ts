@@ -83,7 +83,7 @@ try {
     for (const part of ['redis', 'logs', 'secrets.json']) {
       rmSync(join(stateFolder(), part), { recursive: true, force: true });
     }
-    say('Emptied: database, Redis, logs and local secrets.');
+    say('Emptied: the database, Redis, logs and secrets that npm start keeps itself.');
   }
   stack = await startStack({
     settings,

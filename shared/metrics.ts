@@ -29,7 +29,7 @@ export class Counts {
   /** A histogram named `<name>_seconds`; its sum is kept in whole microseconds as `<name>_microseconds_sum`. */
   observe(name: string, labels: Labels, seconds: number): void {
     for (const bound of buckets) {
-      if (seconds <= bound) this.add(`${name}_seconds_bucket`, { ...labels, le: bound });
+      this.add(`${name}_seconds_bucket`, { ...labels, le: bound }, seconds <= bound ? 1 : 0);
     }
     this.add(`${name}_seconds_bucket`, { ...labels, le: '+Inf' });
     this.add(`${name}_seconds_count`, labels);
@@ -48,6 +48,10 @@ export class Counts {
     for (const [key, count] of taken) this.#counts.set(key, (this.#counts.get(key) ?? 0) + count);
   }
 }
+
+/** Sorts series by name and labels, a histogram's buckets by their bound. */
+export const bySeries = (a: Sample, b: Sample): number => (sortKey(a) < sortKey(b) ? -1 : 1);
+const sortKey = ({ series: text }: Sample) => text.replace('le="+Inf"', 'le="~"');
 
 export interface Sample {
   series: string;

@@ -3,6 +3,7 @@
 
 import type { TransactionalDatabase } from '../../shared/database.ts';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
+import type { Destination } from '../../shared/outbox/message.ts';
 import { relayBatch } from '../../shared/outbox/relay.ts';
 import type { LoopState } from '../loop.ts';
 
@@ -16,7 +17,7 @@ export interface PublishOptions {
 }
 
 /** The outbox's name for the log. */
-const destination = 'log';
+const destination: Destination = 'log';
 
 export function publishing({ db, log, logKind, batchSize, checkEveryMs }: PublishOptions) {
   let logOk = false;

@@ -58,7 +58,7 @@ export async function startRedis(options: RedisOptions): Promise<Redis> {
     'set-proc-title no',
   ];
   writeFileSync(configFile, `${config.join('\n')}\n`, { mode: 0o600 });
-  const url = `redis://:${encodeURIComponent(password)}@127.0.0.1:${port}`;
+  const url = `redis://default:${encodeURIComponent(password)}@127.0.0.1:${port}`;
   const server = await launch({
     name: 'Redis',
     command: command!,

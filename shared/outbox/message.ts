@@ -1,6 +1,10 @@
 // A message that is still to be delivered: a row of the outbox, put there by the transaction that did what it tells.
 // Its payload is the exact text that goes out; nothing on the way reads an amount through a double.
 
+/** Where messages go, each by a relay of its own. */
+export const destinations = ['log'] as const;
+export type Destination = (typeof destinations)[number];
+
 export interface OutboxMessage {
   /** A bigint as text: where it stands in its destination. Gaps are normal, and a lower one may appear later. */
   position: string;

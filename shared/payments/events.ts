@@ -28,4 +28,3 @@ export const paymentRecorded = z.strictObject({
     ),
   }),
 });
-export type PaymentRecorded = z.output<typeof paymentRecorded>;

@@ -9,12 +9,12 @@ import { ok, type Result, refused } from '../result.ts';
 import type { Channel } from './channel.ts';
 import type { NewPayment } from './payment.ts';
 
-export interface Fault {
+interface Fault {
   field: string;
   code: string;
   message: string;
 }
-export type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: Fault[] };
+type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: Fault[] };
 
 /** Settings of the deployment that complete what a body leaves open. */
 export interface Business {

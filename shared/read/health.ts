@@ -5,8 +5,9 @@ import { heartbeats } from '../../drizzle/schema/operations.ts';
 import { messages } from '../../drizzle/schema/outbox.ts';
 import { paymentStaging, stagingProcessLog } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
+import { destinations } from '../outbox/message.ts';
 
-export interface Pulse {
+interface Pulse {
   process: string;
   instance: string;
   healthy: boolean;
@@ -41,10 +42,18 @@ export async function readSystemState(db: Database): Promise<SystemState> {
     })
     .from(sql`(values (1)) as one`);
   if (!row) throw new Error('the system state has one row');
+  const waiting: SystemState['outbox'] = JSON.parse(row.outbox);
   return {
     stagingBacklog: Number(row.stagingBacklog),
     lastStagingRun: row.lastStagingRun,
-    outbox: JSON.parse(row.outbox),
+    outbox: destinations.map(
+      (destination) =>
+        waiting.find((some) => some.destination === destination) ?? {
+          destination,
+          waiting: 0,
+          oldestSeconds: 0,
+        },
+    ),
     pulses: JSON.parse(row.pulses),
   };
 }

@@ -1,7 +1,7 @@
 // GET /metrics for Prometheus: what the isolates counted (summed in Redis) and what the database knows. With Redis
 // or the database away the rest is still answered; the missing half is told by recoup_up.
 
-import { exposition, type Sample, series } from '../../shared/metrics.ts';
+import { bySeries, exposition, type Sample, series } from '../../shared/metrics.ts';
 import { readSystemState, type SystemState } from '../../shared/read/health.ts';
 import type { RequestContext } from '../app.ts';
 import { openDatabase } from '../database.ts';
@@ -62,7 +62,7 @@ export async function metrics(c: RequestContext<ApiSettings>): Promise<Response>
       .then(pairs)
       .catch(() => undefined),
   ]);
-  const counted = (counts ?? []).toSorted((a, b) => (a.series < b.series ? -1 : 1));
+  const counted = (counts ?? []).toSorted(bySeries);
   const up = [
     { series: series('recoup_up', { part: 'database' }), value: state ? 1 : 0 },
     { series: series('recoup_up', { part: 'redis' }), value: counts ? 1 : 0 },

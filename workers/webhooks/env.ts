@@ -16,7 +16,7 @@ const variables = z.object({
     'EUR',
   ),
   CHANNELS: text('the channels, as JSON'),
-  DEFAULT_CHANNEL: z._default(z.string(), 'standard'),
+  DEFAULT_CHANNEL: z.optional(z.string()),
   WEBHOOK_TIMEOUT_MS: wholeNumber(5_000, 100, 60_000),
   WEBHOOK_RATE_LIMIT_PER_MINUTE: wholeNumber(60_000, 1, 100_000_000),
   ENABLE_MEMORY_CACHE: flag(true),
@@ -31,11 +31,11 @@ export const webhooksVariables: readonly string[] = Object.keys(variables.shape)
 export function readWebhooksSettings(env: Record<string, unknown>) {
   const values = parseSettings('webhooks', variables, env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
-  if (faults.length > 0)
-    throw new SettingsFault(
-      'webhooks',
-      faults.map((fault) => `CHANNELS: ${fault}`),
-    );
+  const all = faults.map((fault) => `CHANNELS: ${fault}`);
+  const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
+  if (values.DEFAULT_CHANNEL && !channels.has(defaultChannel))
+    all.push('DEFAULT_CHANNEL: is none of CHANNELS');
+  if (all.length > 0) throw new SettingsFault('webhooks', all);
   return {
     ...commonSettings(values),
     database: {
@@ -45,7 +45,7 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     },
     business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
     channels,
-    defaultChannel: values.DEFAULT_CHANNEL,
+    defaultChannel,
     bodyTimeoutMs: values.WEBHOOK_TIMEOUT_MS,
     rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,

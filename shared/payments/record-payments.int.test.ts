@@ -84,6 +84,7 @@ describe('a new payment', () => {
     ['KWD', 1_234n, '1.234'],
     ['CLF', 1n, '0.0001'],
     ['EUR', 999_999_999_999_999n, '9999999999999.99'],
+    ['CLF', 99_999_999_999_999_999n, '9999999999999.9999'],
   ])('in %s of %s minor units is announced as exactly %s', async (currency, amountMinor, written) => {
     const metadata = '{"rate":10.000000000000000001,"n":1E+2,"text":"\\"😀","__proto__":{"x":1.0}}';
     const payment = newPayment({ amount: { amountMinor, currency }, metadata, loanAccountNumber: 'LN-9' });
@@ -289,6 +290,19 @@ describe('a batch', () => {
       }),
       { numRuns: 40 },
     );
+  });
+
+  test('keeps the first of those that agree on the facts', async () => {
+    const payment = newPayment({ cif: 'FIRST' });
+    const version = { ...payment, amount: euros(1n), cif: 'SECOND' };
+    const recorded = await record([payment, { ...payment, cif: 'X' }, version, { ...version, cif: 'X' }]);
+    expect(outcomes(recorded)).toEqual(['created', 'duplicate', 'conflict', 'conflict']);
+    const [kept] = await owner.query(
+      `select p.cif as payment, c.cif as conflict from payment_service.payments p
+       join payment_service.payment_conflicts c on c.payment_id = p.id where p.reference_number = $1`,
+      [payment.referenceNumber],
+    );
+    expect(kept).toEqual({ payment: 'FIRST', conflict: 'SECOND' });
   });
 
   test('announces its payments in its order', async () => {

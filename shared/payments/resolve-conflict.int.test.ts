@@ -1,6 +1,7 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import type { Database } from '../database.ts';
 import { parseExactJson } from '../exact-json.ts';
 import { paymentRecorded } from './events.ts';
 import { conflictNamespace, type NewPayment, paymentIdOf, recordedEventIdOf } from './payment.ts';
@@ -167,6 +168,44 @@ test('staff who accept at the same time make one payment of it', async () => {
     expect(await paymentsOf(first.referenceNumber)).toHaveLength(2);
     expect(await messagesOf(first.referenceNumber)).toHaveLength(2);
   }
+});
+
+/** The answer of `late`, which began while `early` had decided and not yet committed. */
+async function decidedMeanwhile<T>(
+  early: (tx: Database) => Promise<unknown>,
+  late: () => Promise<T>,
+): Promise<T> {
+  // In an object, so that the commit does not wait for it.
+  const { waiting } = await owner.transaction(async (tx) => {
+    await early(tx);
+    const answer = late();
+    await vi.waitFor(async () => {
+      const locked = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+      expect(await owner.query(locked)).toHaveLength(1);
+    }, 5_000);
+    return { waiting: answer };
+  });
+  return waiting;
+}
+
+test('who decides while another is deciding waits for that decision and is told of it', async () => {
+  const one = await conflict();
+  const dismissal = { conflictId: one.conflictId, reason: 'first', actor: 'key:a' };
+  const accepted = await decidedMeanwhile(
+    (tx) => dismissConflict(tx, dismissal),
+    () => accept(one.conflictId),
+  );
+  expect(accepted).toEqual({ ok: false, refusal: { kind: 'already_decided', status: 'dismissed' } });
+  expect(await paymentsOf(one.first.referenceNumber)).toHaveLength(1);
+
+  const two = await conflict();
+  const acceptance = { conflictId: two.conflictId, reason: 'first', actor: 'key:a' };
+  const dismissed = await decidedMeanwhile(
+    (tx) => acceptConflict(tx, acceptance),
+    () => dismiss(two.conflictId),
+  );
+  expect(dismissed).toEqual({ ok: false, refusal: { kind: 'already_decided', status: 'accepted' } });
+  expect(await decision(two.conflictId)).toMatchObject({ status: 'accepted', reason: 'first' });
 });
 
 test('of staff who decide differently at the same time one is told what the other decided', async () => {

@@ -41,6 +41,10 @@ export function parseExactJson(text: string): unknown {
   });
 }
 
+/** Parses JSON that is kept already, numbers as NumberSource too; what an earlier check let in is not refused now. */
+export const readExactJson = (text: string): unknown =>
+  exact.parse(text, (_key, value, { source }) => (typeof value === 'number' ? exact.rawJSON(source) : value));
+
 function numberFault(value: number, source: string): string | undefined {
   const end = source.search(/[eE]/);
   const mantissa = end < 0 ? source : source.slice(0, end);

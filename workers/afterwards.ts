@@ -7,12 +7,14 @@ import { Counts } from '../shared/metrics.ts';
 import { countsKey } from './redis.ts';
 
 const pauseMs = 100;
+const promiseMs = 1_000;
 const marksLimit = 5_000;
 
 export class Afterwards {
   readonly counts = new Counts();
   #marks = new Map<string, { value: string; ttlSeconds: number }>();
-  #scheduled = false;
+  /** Until then another request is about to flush; if that request is cancelled meanwhile, the next one does. */
+  #promisedUntil = 0;
 
   /** Remembers a key in Redis for a while. Beyond a bound the oldest marks are forgotten. */
   mark(key: string, value: string, ttlSeconds: number): void {
@@ -23,11 +25,11 @@ export class Afterwards {
   /** Sends what has gathered, unless another request is about to. Counts that nobody wants are dropped. */
   flushSoon(wantCounts: boolean, openRedis: () => Redis, waitUntil: (work: Promise<unknown>) => void): void {
     if (!wantCounts) this.counts.take();
-    if (this.#scheduled || (!wantCounts && this.#marks.size === 0)) return;
-    this.#scheduled = true;
+    if (Date.now() < this.#promisedUntil || (!wantCounts && this.#marks.size === 0)) return;
+    this.#promisedUntil = Date.now() + promiseMs;
     waitUntil(
       new Promise((resolve) => setTimeout(resolve, pauseMs)).then(() => {
-        this.#scheduled = false;
+        this.#promisedUntil = 0;
         return this.#flush(openRedis());
       }),
     );

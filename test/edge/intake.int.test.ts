@@ -14,6 +14,7 @@ import {
   deliver,
   deliveryHeaders,
   doors,
+  eventually,
   expectProblem,
   newReference,
   read,
@@ -424,20 +425,32 @@ describe.each(runtimes)('on %s', (runtime) => {
 
     test('a source that sends too much is told when to come back, and others are served', async () => {
       const answers: Answer[] = [];
-      // A new minute may begin meanwhile, so as many as two of them allow, and one more.
-      while (answers.length <= 2 * rateLimit && answers.at(-1)?.status !== 429) {
-        answers.push(await deliver(strict, {}, { channel: 'busy', unsigned: true }));
-      }
-      expect(tally(answers)[401]).toBeGreaterThanOrEqual(rateLimit);
-      const last = answers.at(-1)!;
+      /** While Redis is slow everybody passes, so it is tried for a while. */
+      const exhaust = () =>
+        eventually(
+          async () => {
+            for (let i = 0; i <= rateLimit && answers.at(-1)?.status !== 429; i++) {
+              answers.push(await deliver(strict, {}, { channel: 'busy', unsigned: true }));
+            }
+            return answers.at(-1)!;
+          },
+          ({ status }) => status === 429,
+          10_000,
+        );
+      let last = await exhaust();
       expectProblem(last, 429, 'rate_limited');
+      expect(tally(answers)[401]).toBeGreaterThanOrEqual(rateLimit);
       expect(last.headers.get('retry-after')).toMatch(/^([1-9]|[1-5]\d|60)$/);
-      // What is left of the minute is the same for the next request and at the other door; a signature does not help.
-      expectProblem(
-        await deliver(strict, aPayment(), { channel: 'busy', to: 'webhooks' }),
-        429,
-        'rate_limited',
-      );
+      const seconds = Number(last.headers.get('retry-after'));
+      if (seconds < 5) {
+        // A new minute is about to begin.
+        await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+        answers.length = 0;
+        last = await exhaust();
+      }
+      // It is the same for the next request and at the other door; a signature does not help.
+      const next = await deliver(strict, aPayment(), { channel: 'busy', to: 'webhooks' });
+      expectProblem(next, 429, 'rate_limited');
       expect((await deliver(strict, aPayment(), { channel: 'quiet' })).status).toBe(201);
     });
   });

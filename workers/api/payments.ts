@@ -4,7 +4,7 @@
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { parseInstant } from '../../shared/calendar-date.ts';
-import { parseExactJson } from '../../shared/exact-json.ts';
+import { readExactJson } from '../../shared/exact-json.ts';
 import {
   type PaymentFilter,
   type PaymentRow,
@@ -36,7 +36,7 @@ const filterParameters = z.object({
 
 export const withExactMetadata = <Row extends { metadata: string }>(row: Row) => ({
   ...row,
-  metadata: parseExactJson(row.metadata),
+  metadata: readExactJson(row.metadata),
 });
 const shown = (row: PaymentRow) => withExactMetadata(row);
 

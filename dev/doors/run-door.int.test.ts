@@ -61,7 +61,7 @@ test('the Upstash door says where it listens, serves, and stops on SIGTERM', sec
 test('a door without its settings names all of them and does not start', seconds(30), async () => {
   const neonDoor = start('neon.ts', { NEON_DOOR_PORT: '0' });
   expect(await neonDoor.exit).toEqual([1, null]);
-  expect(neonDoor.output.text).toMatch(/NEON_DOOR_PORT: must be a port/);
+  expect(neonDoor.output.text).toMatch(/NEON_DOOR_PORT: expected a whole number from 1 to 65535/);
   const upstashDoor = start('upstash.ts', {});
   expect(await upstashDoor.exit).toEqual([1, null]);
   expect(upstashDoor.output.text).toMatch(/UPSTASH_DOOR_PORT.*UPSTASH_DOOR_TOKEN.*REDIS_URL/s);

@@ -13,9 +13,8 @@ export interface Page<Row> {
   next: PageKey | undefined;
 }
 
-/** The first comparison follows from the second; by it Postgres leaves out the partitions that lie after the page. */
 export const olderThan = (at: PgColumn, id: PgColumn, key: PageKey | undefined) =>
-  key && sql`${at} <= ${key.at}::timestamptz and (${at}, ${id}) < (${key.at}::timestamptz, ${key.id}::uuid)`;
+  key && sql`(${at}, ${id}) < (${key.at}::timestamptz, ${key.id}::uuid)`;
 
 /** One row more than a page is read to know whether there is a next one. */
 export function toPage<Row extends { id: string; sortedAt: string }>(

@@ -103,29 +103,6 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       return (await createApiKey(world.db, key)).token;
     };
     world.edge = await world.anotherEdge();
-    (world as any).diagnose = async (fresh: Edge) => {
-      const out: string[] = [];
-      for (const [what, url] of [
-        ['gate', `http://127.0.0.1:${world.gates.redis.port}`],
-        ['door', doors[1]!.url],
-      ] as const) {
-        const t = performance.now();
-        const r = await fetch(`${url}/`, {
-          method: 'POST',
-          body: '["KEYS","*"]',
-          headers: { authorization: `Bearer ${token}` },
-          signal: AbortSignal.timeout(3000),
-        })
-          .then((x) => x.text())
-          .catch((e) => String(e));
-        out.push(`${what} ${Math.round(performance.now() - t)}ms ${r.slice(0, 600)}`);
-      }
-      const { appendFileSync } = await import('node:fs');
-      appendFileSync(
-        '/tmp/diagnose.txt',
-        `${new Date().toISOString()} ${runtime} pool ${process.env.VITEST_POOL_ID} ${redis.url}\n${out.join('\n')}\nMAIN\n${world.edge.log().slice(-6000)}\nFRESH\n${fresh.log().slice(-3000)}\n\n`,
-      );
-    };
   });
 
   afterEach(async () => {

@@ -43,6 +43,8 @@ describe.each(runtimes)('on %s', (runtime) => {
           last_staging_run: expect.any(String),
           outbox: 'ok',
           outbox_oldest_seconds: 0,
+          webhooks: 'ok',
+          auth: 'ok',
           publisher: 'ok',
         },
       });
@@ -134,7 +136,14 @@ describe.each(runtimes)('on %s', (runtime) => {
 
     const absences = {
       database: [
-        { database: 'error', kafka: 'error', redis: 'ok', outbox: 'error', publisher: 'error' },
+        {
+          database: 'error',
+          kafka: 'error',
+          redis: 'ok',
+          outbox: 'error',
+          webhooks: 'error',
+          publisher: 'error',
+        },
         () => [world.gates.database],
       ],
       Postgres: [{ database: 'error', redis: 'ok' }, () => [world.gates.postgres]],
@@ -168,6 +177,8 @@ describe.each(runtimes)('on %s', (runtime) => {
         last_staging_run: null,
         outbox: 'error',
         outbox_oldest_seconds: null,
+        webhooks: 'error',
+        auth: 'error',
         publisher: 'error',
       });
       // Its own limit for the database is 2 s.
@@ -294,6 +305,8 @@ describe.each(runtimes)('on %s', (runtime) => {
     }
     expectProblem(await read(edge, '/api/v1/auth/me'), 503, 'unavailable');
     expectProblem(await ask(`${edge.urls.webhooks}/health`), 503, 'unavailable');
+    const { checks } = (await ask(`${edge.urls.api}/health`)).body;
+    expect(checks).toMatchObject({ database: 'ok', webhooks: 'error', auth: 'error' });
     const log = await eventually(
       async () => edge.log(),
       (text) => text.includes('UPSTASH_REDIS_REST_TOKEN'),

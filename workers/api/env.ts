@@ -8,7 +8,7 @@ import { commonSettings, commonVariables } from '../settings.ts';
 const timeoutMs = 5_000;
 
 /** What answers in place of another Worker: a service binding, or on other runtimes a fetch to its address. */
-interface Door {
+export interface Door {
   fetch(request: Request): Promise<Response>;
 }
 const door = (what: string) =>

@@ -6,20 +6,23 @@ import { judge, readSystemState } from '../../shared/read/health.ts';
 import type { RequestContext } from '../app.ts';
 import { openDatabase } from '../database.ts';
 import { openRedis } from '../redis.ts';
-import type { ApiSettings } from './env.ts';
+import type { ApiSettings, Door } from './env.ts';
 
 const databaseTimeoutMs = 2_000;
 const redisTimeoutMs = 1_000;
+const doorTimeoutMs = 2_000;
 
 export async function health(c: RequestContext<ApiSettings>): Promise<Response> {
-  const { database, redis } = c.get('settings');
+  const { database, redis, webhooks, auth } = c.get('settings');
   const quiet = (part: string) => (error: unknown) => {
     c.get('log').warn('check_failed', { part, ...errorFields(error) });
     return undefined;
   };
-  const [state, pong] = await Promise.all([
+  const [state, pong, webhooksWell, authWell] = await Promise.all([
     readSystemState(openDatabase({ ...database, timeoutMs: databaseTimeoutMs })).catch(quiet('database')),
     openRedis(redis, redisTimeoutMs).ping().catch(quiet('redis')),
+    isWell(webhooks).catch(quiet('webhooks')),
+    isWell(auth).catch(quiet('auth')),
   ]);
   const judged = judge(state);
   const checks = {
@@ -31,8 +34,25 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     last_staging_run: state ? (state.lastStagingRun ?? 'never') : null,
     outbox: judged.outbox,
     outbox_oldest_seconds: state ? judged.oldestSeconds : null,
+    webhooks: webhooksWell ? 'ok' : 'error',
+    auth: authWell ? 'ok' : 'error',
     ...judged.containers,
   };
   const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';
   return c.json({ status, checks }, status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });
+}
+
+/** What another Worker says of itself: its settings and its way to the database. */
+async function isWell(door: Door): Promise<boolean> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), doorTimeoutMs);
+  });
+  try {
+    const answer = await Promise.race([door.fetch(new Request('http://recoup.internal/health')), tooLate]);
+    await answer?.body?.cancel();
+    return answer?.ok === true;
+  } finally {
+    clearTimeout(timer);
+  }
 }

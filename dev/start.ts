@@ -16,12 +16,13 @@ const startedAt = performance.now();
 const interruption = new AbortController();
 let stack: Stack | undefined;
 let leaving = false;
+let lostPart = false;
 
 /** Stops what runs, once, and ends the process. */
 async function leave(code: number): Promise<void> {
   if (leaving) return;
   leaving = true;
-  forgetRunning();
+  if (stack) forgetRunning();
   try {
     await stack?.[Symbol.asyncDispose]();
   } catch (error) {
@@ -92,16 +93,18 @@ try {
     signal: interruption.signal,
     onLoss: (line) => {
       say(line);
-      void leave(1);
+      lostPart = true;
+      if (stack) void leave(1);
+      else interruption.abort();
     },
   });
   const { [Symbol.asyncDispose]: _, ...parts } = stack;
   writeRunning({ pid: process.pid, ...parts });
   say(describe({ pid: process.pid, ...parts }, settings.kafkaBrokers !== undefined));
-  if (interruption.signal.aborted) await leave(0);
+  if (interruption.signal.aborted) await leave(lostPart ? 1 : 0);
   // The parts are processes of their own and would not keep this one alive.
   setInterval(() => {}, 60_000);
 } catch (error) {
   if (!interruption.signal.aborted) say(error instanceof Error ? error.message : String(error));
-  await leave(interruption.signal.aborted ? 0 : 1);
+  await leave(interruption.signal.aborted && !lostPart ? 0 : 1);
 }

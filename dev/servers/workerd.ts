@@ -42,12 +42,16 @@ const stopSignals: StopSignals = [
   ['SIGKILL', 5_000],
 ];
 
+/** Stops the Workers that a killed starter left behind, which still hold their ports. Throws when it lives. */
+export const stopLeftWorkers = (folder: string): Promise<void> =>
+  stopOrphan('Workers', join(folder, 'workerd.pid'), join(folder, 'workers.capnp'), stopSignals);
+
 export async function startWorkers(options: WorkersOptions): Promise<{ stop(): Promise<void> }> {
   const folder = resolve(options.folder);
   const configFile = join(folder, 'workers.capnp');
   const pidFile = join(folder, 'workerd.pid');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  await stopOrphan('Workers', pidFile, configFile, stopSignals);
+  await stopLeftWorkers(folder);
   const sockets = options.workers.flatMap(({ listen }) => (listen ? [listen] : []));
   for (const { host, port } of sockets) {
     if (!(await isFree(port, host))) {

@@ -20,7 +20,7 @@ import { choosePort, freePort, isOpen } from '../servers/port.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
-import { startWorkers } from '../servers/workerd.ts';
+import { startWorkers, stopLeftWorkers } from '../servers/workerd.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
@@ -96,6 +96,7 @@ export async function startStack({
     api: bindings(apiVariables, { METRICS_ACCESS: env.METRICS_ACCESS || 'open' }, urlFor('recoup_api')),
   });
   checkWorkerSettings(workers((role) => `postgresql://${role}:unknown@${host}/recoup`));
+  await stopLeftWorkers(folder);
   const ports = {
     api: await choosePort('The front door (PORT)', settings.ports.api),
     webhooks: await choosePort('The webhooks Worker (WEBHOOKS_PORT)', settings.ports.webhooks),

@@ -1,6 +1,6 @@
 // The promise of the README: start, paste the printed line, see the payment, find its message in the log, stop.
 
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readStream, readTopic } from '../../containers/publisher/testing.ts';
@@ -111,6 +111,13 @@ describe('npm start', { timeout: 120_000 }, () => {
     rmSync(other, { recursive: true, force: true });
   });
 
+  it('refuses a second start in the same folder and leaves the first alone', async () => {
+    const second = npmStart(folder, await freePorts());
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toMatch(/Workers already runs for process \d+; stop that one first/);
+    expect(system.running().urls.api).toBe(`http://127.0.0.1:${ports.PORT}`);
+  });
+
   it('lists every broken setting at once, and ends', async () => {
     const other = newFolder();
     const second = npmStart(other, {
@@ -141,6 +148,24 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(again.status).toBe(200);
     const health = await fetch(`${urls.api}/health`);
     expect(health.status).toBe(200);
+  });
+
+  it('starts again after it was killed, clearing what the killed one left', async () => {
+    process.kill(-(system.npm.pid as number), 'SIGKILL');
+    await system.ended;
+    system = npmStart(folder, ports);
+    await until(system, startedText);
+    expect((await fetch(`${system.running().urls.api}/health`)).status).toBe(200);
+  });
+
+  it('ends with a line when a part is lost', async () => {
+    const publisher = Number.parseInt(readFileSync(join(folder, 'publisher.pid'), 'utf8'), 10);
+    process.kill(publisher, 'SIGKILL');
+    expect(await system.ended).toBe(1);
+    expect(system.output()).toMatch(/publisher ended with SIGKILL although nobody asked it to/);
+    expect(await processesOf(folder)).toEqual([]);
+    system = npmStart(folder, ports);
+    await until(system, startedText);
   });
 
   it('stops on Ctrl-C too, and --reset empties it', async () => {

@@ -13,6 +13,9 @@ export function createApi() {
   const app = createApp('api', readApiSettings);
   const callerCheck = createCallerCheck<ApiSettings>();
 
+  // Nothing kept here can hold U+0000, and Postgres would take it for a fault.
+  app.use(async (c, next) => (c.req.url.includes('%00') ? refuse(c, 'not_found') : next()));
+
   const passOn = (door: 'webhooks' | 'auth') => (c: RequestContext<ApiSettings>) => {
     const request = new Request(c.req.raw);
     request.headers.set('x-request-id', c.get('requestId'));
@@ -21,9 +24,6 @@ export function createApi() {
   app.post('/api/v1/payments/webhook', passOn('webhooks'));
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
   app.all('/api/v1/auth/*', passOn('auth'));
-
-  // Nothing kept here can hold U+0000, and Postgres would take it for a fault.
-  app.use(async (c, next) => (c.req.url.includes('%00') ? refuse(c, 'not_found') : next()));
 
   app.get('/health', health);
   const mayReadMetrics = callerCheck('metrics:read');

@@ -15,6 +15,7 @@ let database: TestDatabase;
 let owner: Pool;
 let redisUrl: string;
 const alive = new Set<PublisherProcess>();
+const started = expect.objectContaining({ event: 'publisher_started' });
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -110,9 +111,7 @@ for (const [name, skipped, open] of logs) {
       start();
       start();
       for (let kill = 0; kill < kills; kill++) {
-        await expect
-          .poll(lines, { timeout: 20_000 })
-          .toContainEqual(expect.objectContaining({ event: 'publisher_started' }));
+        await expect.poll(lines, { timeout: 20_000 }).toContainEqual(started);
         await sleep(random() * 1_200);
         const victims = [...alive];
         await end(victims[Math.floor(random() * victims.length)] as PublisherProcess, 'SIGKILL');
@@ -123,6 +122,8 @@ for (const [name, skipped, open] of logs) {
       const pending = async () => (await owner.query('select from outbox.messages')).length;
       await expect.poll(pending, { timeout: 30_000, interval: 50 }).toBe(0);
       for (const publisher of [...alive]) {
+        // The youngest may still be starting, and a signal would end it before it listens.
+        await expect.poll(() => publisher.lines, { timeout: 20_000 }).toContainEqual(started);
         expect(await end(publisher, 'SIGTERM')).toEqual({ code: 0, signal: null });
         expect(publisher.errors()).toBe('');
       }

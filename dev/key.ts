@@ -1,14 +1,16 @@
-// `npm run key -- --scope payments:read`: creates an API key and prints it, once. In the database that DATABASE_URL
-// names, else in the one that `npm start` runs here.
+// `npm run key -- --scope payments:read`: creates an API key and prints it, once; `--revoke <prefix>` ends one. In the
+// database that DATABASE_URL names, else in the one that `npm start` runs here.
 
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
 import { createApiKey } from '../shared/staff/create-key.ts';
 import { isPermission, permissions } from '../shared/staff/permissions.ts';
+import { revokeApiKey } from '../shared/staff/revoke-key.ts';
 import { readRunning } from './running.ts';
 import { loadEnvFile } from './stack/settings.ts';
 
 const usage = `Usage: npm run key -- --scope <permission> [--scope <permission> ...] [--name <text>] [--days <1-3650>]
+       npm run key -- --revoke <prefix>          the prefix is the middle part of rk_<prefix>_<secret>
 
 Permissions:
 ${Object.entries(permissions)
@@ -21,8 +23,10 @@ function readArguments() {
       scope: { type: 'string', multiple: true, default: [] },
       name: { type: 'string', default: 'created by command' },
       days: { type: 'string' },
+      revoke: { type: 'string' },
     },
   });
+  if (values.revoke !== undefined) return { revoke: values.revoke };
   const scopes = values.scope.flatMap((list) => list.split(',')).map((scope) => scope.trim());
   const unknown = scopes.filter((scope) => !isPermission(scope));
   if (unknown.length > 0) throw new Error(`unknown permission: ${unknown.join(', ')}\n\n${usage}`);
@@ -35,17 +39,20 @@ function readArguments() {
   }
   const expiresAt =
     values.days === undefined ? null : new Date(Date.now() + Number(values.days) * 86_400_000);
-  return { scopes: scopes.filter(isPermission), name: values.name, expiresAt };
+  return { revoke: undefined, scopes: scopes.filter(isPermission), name: values.name, expiresAt };
 }
 
 try {
-  const key = readArguments();
+  const given = readArguments();
   loadEnvFile();
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-key', timeoutMs: 10_000 });
   try {
-    const { token } = await createApiKey(db, { ...key, actor: 'job:key' });
-    console.log(token);
+    if (given.revoke === undefined) {
+      console.log((await createApiKey(db, { ...given, actor: 'job:key' })).token);
+    } else if (await revokeApiKey(db, given.revoke)) {
+      console.log(`revoked ${given.revoke}; it works for at most five seconds more`);
+    } else throw new Error(`no live key has the prefix ${given.revoke}`);
   } finally {
     await db.close();
   }

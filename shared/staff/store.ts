@@ -44,3 +44,11 @@ export async function saveApiKey(
     [key.prefix, key.hash, key.name, [...key.scopes], key.expiresAt?.toISOString() ?? null, key.actor],
   );
 }
+
+export async function revokeKeyByPrefix(db: Database, prefix: string): Promise<boolean> {
+  const rows = await db.query(
+    'update staff.api_keys set revoked_at = now() where prefix = $1 and revoked_at is null returning id',
+    [prefix],
+  );
+  return rows.length > 0;
+}

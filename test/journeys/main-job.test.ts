@@ -93,13 +93,17 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(report).toMatch(/latency p50 [\d.]+ ms, p95 [\d.]+ ms, p99 [\d.]+ ms/);
   });
 
-  it('makes an API key that may do what it was made for and nothing else', async () => {
+  it('makes an API key that may do what it was made for and nothing else, and ends it', async () => {
     const key = (await npmRun(folder, 'key', '--scope', 'metrics:read')).trim();
     const { urls } = system.running();
     const ask = (path: string) =>
       fetch(`${urls.api}${path}`, { headers: { authorization: `Bearer ${key}` } });
     expect((await ask('/api/v1/auth/me')).status).toBe(200);
     expect((await ask('/api/v1/payments/loan/LN1')).status).toBe(404);
+
+    const [, prefix = ''] = key.split('_');
+    expect(await npmRun(folder, 'key', '--revoke', prefix)).toContain(`revoked ${prefix}`);
+    await expect.poll(async () => (await ask('/api/v1/auth/me')).status, { timeout: 8_000 }).toBe(401);
   });
 
   it('names a port that is taken in one line, and ends', async () => {

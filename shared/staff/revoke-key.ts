@@ -1,0 +1,7 @@
+// Ends an API key for good. Isolates that have just seen it let it in for up to five seconds more.
+
+import type { Database } from '../database.ts';
+import { revokeKeyByPrefix } from './store.ts';
+
+/** False when no live key has this prefix. */
+export const revokeApiKey = (db: Database, prefix: string): Promise<boolean> => revokeKeyByPrefix(db, prefix);

@@ -50,7 +50,7 @@ function describe(running: Running, logIsKafka: boolean): string {
   return `
 Recoup is running (started in ${seconds} s).
 
-  Front door   ${running.urls.api}   webhooks, sign-in, staff API, /health, /metrics
+  Front door   ${running.urls.api}   webhooks, staff API, auth, /health, /metrics
   Webhooks     ${running.urls.webhooks}
   Auth         ${running.urls.auth}
   PostgreSQL   ${database.host}${database.pathname}

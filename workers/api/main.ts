@@ -1,4 +1,4 @@
-// The front door: health, metrics and the staff API; webhooks and sign-in are passed on to their own Workers with
+// The front door: health, metrics and the staff API; webhooks and auth are passed on to their own Workers with
 // the body's bytes and the client's address as they came.
 
 import { createApp, type RequestContext, refuse } from '../app.ts';

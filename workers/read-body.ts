@@ -9,34 +9,39 @@ export async function readBody(
   limitBytes: number,
   timeoutMs: number,
 ): Promise<Result<Uint8Array<ArrayBuffer>, BodyFault>> {
-  if (Number(request.headers.get('content-length') ?? 0) > limitBytes) return refused('body_too_large');
+  const announced = request.headers.get('content-length');
+  if (Number(announced ?? 0) > limitBytes) return refused('body_too_large');
   if (!request.body) return ok(new Uint8Array());
-  const reader = request.body.getReader();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<'timeout'>((resolve) => {
-    timer = setTimeout(() => resolve('timeout'), timeoutMs);
+  const timeout = new Promise<'request_timeout'>((resolve) => {
+    timer = setTimeout(() => resolve('request_timeout'), timeoutMs);
   });
-  try {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for (;;) {
-      // A read fails when the sender hangs up: nobody is left to tell, and it is no fault of ours.
-      const read = await Promise.race([reader.read().catch(() => 'timeout' as const), timeout]);
-      if (read === 'timeout') return giveUp(reader, 'request_timeout');
-      if (read.done) break;
-      size += read.value.length;
-      if (size > limitBytes) return giveUp(reader, 'body_too_large');
-      chunks.push(read.value);
-    }
-    return ok(concatenate(chunks, size));
-  } finally {
-    clearTimeout(timer);
-  }
+  // A body whose length is announced is bounded by the runtime and read at once; another is counted as it comes.
+  const reader = /^\d+$/.test(announced ?? '') ? undefined : request.body.getReader();
+  const reading = reader ? readChunks(reader, limitBytes) : readWhole(request, limitBytes);
+  // Reading fails when the sender hangs up: nobody is left to tell, and it is no fault of ours.
+  const read = await Promise.race([reading.catch(() => 'request_timeout' as const), timeout]);
+  clearTimeout(timer);
+  if (typeof read !== 'string') return ok(read);
+  reader?.cancel().catch(() => {});
+  return refused(read);
 }
 
-function giveUp(reader: ReadableStreamDefaultReader, fault: BodyFault) {
-  reader.cancel().catch(() => {});
-  return refused(fault);
+async function readWhole(request: Request, limitBytes: number) {
+  const body = new Uint8Array(await request.arrayBuffer());
+  return body.length > limitBytes ? 'body_too_large' : body;
+}
+
+async function readChunks(reader: ReadableStreamDefaultReader<Uint8Array>, limitBytes: number) {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return concatenate(chunks, size);
+    size += value.length;
+    if (size > limitBytes) return 'body_too_large';
+    chunks.push(value);
+  }
 }
 
 function concatenate(chunks: Uint8Array[], size: number): Uint8Array<ArrayBuffer> {

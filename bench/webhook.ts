@@ -12,13 +12,14 @@ import type { Running } from '../dev/running.ts';
 import { samplePayment, sign } from '../dev/sample-payments.ts';
 import { bundle } from '../dev/servers/bundle.ts';
 import { freePort } from '../dev/servers/port.ts';
-import { readStartSettings, root } from '../dev/stack/settings.ts';
+import { ownServers, readStartSettings, root } from '../dev/stack/settings.ts';
 import { startStack } from '../dev/stack/stack.ts';
 import { load, percentile } from './load.ts';
 import { findPgbench, pgbench } from './pgbench.ts';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '8' } } });
 const seconds = Number(values.seconds);
+if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds expects 1 to 600');
 const connectionCounts = [1, 32, 128];
 /** More than can be answered in a phase; what is left over is not sent. */
 const requestsPerSecond = 6_000;
@@ -49,6 +50,7 @@ async function main(): Promise<void> {
   const ports = { PORT: await freePort(), WEBHOOKS_PORT: await freePort(), AUTH_PORT: await freePort() };
   const env = {
     ...process.env,
+    ...ownServers,
     ...Object.fromEntries(Object.entries(ports).map(([name, port]) => [name, String(port)])),
     LOG_LEVEL: 'error',
     WEBHOOK_RATE_LIMIT_PER_MINUTE: '100000000',

@@ -43,6 +43,9 @@ export function readStartSettings(env: NodeJS.ProcessEnv) {
 }
 export type StartSettings = ReturnType<typeof readStartSettings>;
 
+/** Laid over an environment, it makes a start use servers of its own whatever the environment or `.env` names. */
+export const ownServers = { DATABASE_URL: '', REDIS_URL: '', KAFKA_BROKERS: '', CHANNELS: '' };
+
 /** Adds `.env` to the environment where the environment itself says nothing. */
 export function loadEnvFile(): void {
   const file = join(root, '.env');

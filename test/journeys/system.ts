@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { Running } from '../../dev/running.ts';
 import { freePort } from '../../dev/servers/port.ts';
+import { ownServers } from '../../dev/stack/settings.ts';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -27,7 +28,7 @@ export async function freePorts(): Promise<Record<'PORT' | 'WEBHOOKS_PORT' | 'AU
 export function npmStart(folder: string, env: Record<string, string>, args: string[] = []): RunningSystem {
   const npm = spawn('npm', ['start', '--', ...args], {
     cwd: root,
-    env: { ...process.env, ...env, RECOUP_FOLDER: folder },
+    env: { ...process.env, ...ownServers, ...env, RECOUP_FOLDER: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });
@@ -62,7 +63,7 @@ export async function paste(line: string): Promise<string> {
 export async function npmRun(folder: string, script: string, ...args: string[]): Promise<string> {
   const { stdout } = await promisify(execFile)('npm', ['run', '--silent', script, '--', ...args], {
     cwd: root,
-    env: { ...process.env, RECOUP_FOLDER: folder },
+    env: { ...process.env, ...ownServers, RECOUP_FOLDER: folder },
     timeout: 60_000,
   });
   return stdout;

@@ -50,7 +50,7 @@ try {
   try {
     if (given.revoke === undefined) {
       console.log((await createApiKey(db, { ...given, actor: 'job:key' })).token);
-    } else if (await revokeApiKey(db, given.revoke)) {
+    } else if (await revokeApiKey(db, { prefix: given.revoke, actor: 'job:key' })) {
       console.log(`revoked ${given.revoke}; it works for at most five seconds more`);
     } else throw new Error(`no live key has the prefix ${given.revoke}`);
   } finally {

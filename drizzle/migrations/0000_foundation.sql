@@ -352,7 +352,8 @@ create table staff.api_keys (
   actor text not null,
   created_at timestamptz not null default now(),
   expires_at timestamptz,
-  revoked_at timestamptz
+  revoked_at timestamptz,
+  revoked_by text
 );
 grant select on staff.api_keys to recoup_api, recoup_auth;
 

@@ -4,6 +4,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { generateApiKey } from './api-key.ts';
 import { authenticateKey } from './authenticate-key.ts';
 import { createApiKey } from './create-key.ts';
+import { revokeApiKey } from './revoke-key.ts';
 
 let database: TestDatabase;
 let owner: Pool;
@@ -100,4 +101,13 @@ test('those who look keys up cannot change them', async () => {
     ).rejects.toMatchObject({ sqlState: '42501' });
   }
   await auth.close();
+});
+
+test('ending a key names who did it, once, and its holder is nobody from then on', async () => {
+  const { token, prefix } = await create();
+  expect(await revokeApiKey(owner, { prefix, actor: 'user:first' })).toBe(true);
+  expect(await revokeApiKey(owner, { prefix, actor: 'user:second' })).toBe(false);
+  expect(await authenticateKey(api, token)).toBe(undefined);
+  const [row] = await owner.query('select revoked_by from staff.api_keys where prefix = $1', [prefix]);
+  expect(row).toEqual({ revoked_by: 'user:first' });
 });

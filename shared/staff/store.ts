@@ -45,10 +45,11 @@ export async function saveApiKey(
   );
 }
 
-export async function revokeKeyByPrefix(db: Database, prefix: string): Promise<boolean> {
+/** False when no live key has this prefix. */
+export async function saveRevocation(db: Database, prefix: string, actor: string): Promise<boolean> {
   const rows = await db.query(
-    'update staff.api_keys set revoked_at = now() where prefix = $1 and revoked_at is null returning id',
-    [prefix],
+    'update staff.api_keys set revoked_at = now(), revoked_by = $2 where prefix = $1 and revoked_at is null returning id',
+    [prefix, actor],
   );
   return rows.length > 0;
 }

@@ -9,11 +9,8 @@ import { apiVariables, readApiSettings } from '../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../workers/auth/env.ts';
 import { readWebhooksSettings, webhooksVariables } from '../workers/webhooks/env.ts';
 import { bundle, stopBundler } from './servers/bundle.ts';
-import { startWorkers, type WorkerPlan } from './servers/workerd.ts';
+import { compatibilityDate, startWorkers, type WorkerPlan } from './servers/workerd.ts';
 import { root, stateFolder } from './stack/settings.ts';
-
-/** As in the wrangler files. */
-const compatibilityDate = '2026-11-01';
 
 const variables = z.object({
   /** Loopback unless told otherwise, as in a container. */

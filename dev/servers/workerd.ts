@@ -14,6 +14,9 @@ interface Listen {
   port: number;
 }
 
+/** As in the wrangler files. */
+export const compatibilityDate = '2026-11-01';
+
 export interface WorkerPlan {
   name: string;
   /** One ES module, bundled. */

@@ -20,12 +20,11 @@ import { choosePort, freePort, isOpen } from '../servers/port.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
-import { startWorkers, stopLeftWorkers } from '../servers/workerd.ts';
+import { compatibilityDate, startWorkers, stopLeftWorkers } from '../servers/workerd.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
 const host = '127.0.0.1';
-const compatibilityDate = '2026-11-01';
 const stopSignals: StopSignals = [
   ['SIGTERM', 30_000],
   ['SIGKILL', 5_000],

@@ -11,7 +11,7 @@ import { type HttpBindings, type ServerType, serve } from '@hono/node-server';
 import { bundle, stopBundler } from '../../dev/servers/bundle.ts';
 import { freePort, isOpen } from '../../dev/servers/port.ts';
 import { launch } from '../../dev/servers/process.ts';
-import { startWorkers } from '../../dev/servers/workerd.ts';
+import { compatibilityDate, startWorkers } from '../../dev/servers/workerd.ts';
 import { createApps, type Fetch, type WorkerName, type WorkerSettings, workerNames } from './apps.ts';
 
 export const runtimes = ['workerd', 'node', 'deno'] as const;
@@ -76,7 +76,7 @@ async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> 
       bindings: settings[name],
       ...(name === 'api' ? { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } } : {}),
       listen: { host: '127.0.0.1', port: ports[name] },
-      compatibilityDate: '2026-11-01',
+      compatibilityDate,
       compatibilityFlags: [],
     })),
   });

@@ -60,7 +60,10 @@ const heartbeat = async () => {
   );
   return row;
 };
+const started = expect.objectContaining({ event: 'publisher_started' });
+/** Before it has started nothing listens to the signal, which would just end it. */
 const stop = async (publisher: PublisherProcess) => {
+  await eventually(() => publisher.lines).toContainEqual(started);
   publisher.child.kill('SIGTERM');
   return publisher.exited;
 };

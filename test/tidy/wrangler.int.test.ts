@@ -8,7 +8,6 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import { compatibilityDate } from '../../dev/servers/workerd.ts';
 
 const root = join(import.meta.dirname, '../..');
 const configurations = ['wrangler.toml', 'workers/webhooks/wrangler.toml', 'workers/auth/wrangler.toml'];
@@ -27,10 +26,6 @@ async function dryRun(configuration: string, environment: string, outdir: string
     },
   );
 }
-
-it.for(configurations)('%s has the compatibility date of the local runtime', (file) => {
-  expect(readFileSync(join(root, file), 'utf8')).toContain(`compatibility_date = "${compatibilityDate}"`);
-});
 
 it.for(configurations.flatMap((file) => environments.map((environment) => [file, environment] as const)))(
   '%s passes a dry run for the environment "%s"',

@@ -29,7 +29,7 @@ const statement = `select * from payment_service.record_payments(
   array[gen_random_uuid()], array[gen_random_uuid()], array['default'], array['PGBENCH-' || gen_random_uuid()],
   array['LN00000001'], array['CIF000001'], array['100.50']::numeric[], array['EUR'],
   array[now()], array[current_date], array['standard'], array['{"note":"sample payment"}'],
-  array[null]::uuid[], 'webhook', 'pgbench');`;
+  array[null]::uuid[], array[false], array['webhook'], array['pgbench']);`;
 
 function signedRequests(channel: Running['channels'][string], host: string, count: number): Buffer[] {
   return Array.from({ length: count }, () => {

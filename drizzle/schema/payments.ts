@@ -40,6 +40,52 @@ export const payments = schema.table('payments', {
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 });
 
+export const paymentReferences = schema.table('payment_references', {
+  namespace: text('namespace').notNull(),
+  referenceNumber: varchar('reference_number', { length: 255 }).notNull(),
+  paymentId: uuid('payment_id').notNull(),
+  amount: numeric('amount', { precision: 19, scale: 4 }).notNull(),
+  currency: char('currency', { length: 3 }).notNull(),
+  reversed: numeric('reversed', { precision: 19, scale: 4 }).notNull(),
+});
+
+export const paymentReversals = schema.table('payment_reversals', {
+  id: uuid('id').notNull(),
+  namespace: text('namespace').notNull(),
+  referenceNumber: varchar('reference_number', { length: 255 }).notNull(),
+  reversalReference: varchar('reversal_reference', { length: 255 }).notNull(),
+  amount: numeric('amount', { precision: 19, scale: 4 }),
+  currency: char('currency', { length: 3 }),
+  reason: text('reason').notNull(),
+  occurredAt: timestamp('occurred_at', { withTimezone: true }).notNull(),
+  source: varchar('source', { length: 50 }).notNull(),
+  actor: text('actor').notNull(),
+  status: text('status', { enum: ['held', 'applied', 'refused'] }).notNull(),
+  refusal: text('refusal', { enum: ['exceeds_payment', 'nothing_left', 'other_currency'] }),
+  paymentId: uuid('payment_id'),
+  appliedAmount: numeric('applied_amount', { precision: 19, scale: 4 }),
+  reversedTotal: numeric('reversed_total', { precision: 19, scale: 4 }),
+  settledAt: timestamp('settled_at', { withTimezone: true }),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+});
+
+export const paymentFailures = schema.table('payment_failures', {
+  id: uuid('id').notNull(),
+  namespace: text('namespace').notNull(),
+  referenceNumber: varchar('reference_number', { length: 255 }).notNull(),
+  failureReference: varchar('failure_reference', { length: 255 }).notNull(),
+  loanAccountNumber: varchar('loan_account_number', { length: 20 }),
+  cif: varchar('cif', { length: 20 }),
+  amount: numeric('amount', { precision: 19, scale: 4 }),
+  currency: char('currency', { length: 3 }),
+  reason: text('reason').notNull(),
+  occurredAt: timestamp('occurred_at', { withTimezone: true }).notNull(),
+  paymentChannel: varchar('payment_channel', { length: 100 }).notNull(),
+  source: varchar('source', { length: 50 }).notNull(),
+  actor: text('actor').notNull(),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+});
+
 export const paymentConflicts = schema.table('payment_conflicts', {
   id: uuid('id').notNull(),
   paymentId: uuid('payment_id').notNull(),

@@ -35,6 +35,9 @@ const faults = (over?: Record<string, string | undefined>): string[] => {
 
 test('the documented body is a payment', () => {
   expect(payment()).toEqual({
+    requiresReceipt: false,
+    source: 'webhook',
+    actor: 'channel:bank',
     namespace: 'shared',
     referenceNumber: 'REF-1',
     loanAccountNumber: 'LN-1',

@@ -124,6 +124,9 @@ export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }:
           paidOn: calendarDate(paymentDate, timeZone),
           paymentChannel: data.payment_channel ?? channel.name,
           metadata: JSON.stringify(data.metadata ?? {}),
+          requiresReceipt: false,
+          source: 'webhook',
+          actor: `channel:${channel.name}`,
         });
       }
     }

@@ -16,6 +16,11 @@ export interface NewPayment {
   paymentChannel: string;
   /** A JSON object as text, numbers spelled as they came. */
   metadata: string;
+  /** The payer is to be sent a receipt. */
+  requiresReceipt: boolean;
+  source: PaymentSource;
+  /** Who brought it: `channel:<name>`, `key:<prefix>`, `job:<name>`. */
+  actor: string;
 }
 
 export type PaymentSource = 'webhook' | 'staging' | 'api' | 'sync';
@@ -29,7 +34,7 @@ export type Recorded =
 const paymentSpace = '6f3c1d0a-9c0e-4b57-8a55-0d8c2f1b7e41';
 const recordedEventSpace = 'b1a0c7de-52a4-4f0f-9f0e-3f7d1f6c9a12';
 
-type Identity = Pick<NewPayment, 'namespace' | 'referenceNumber'>;
+export type Identity = Pick<NewPayment, 'namespace' | 'referenceNumber'>;
 
 /** The identity as one text. */
 export const identityOf = ({ namespace, referenceNumber }: Identity): string =>

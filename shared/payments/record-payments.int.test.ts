@@ -4,7 +4,7 @@ import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Database } from '../database.ts';
 import { parseExactJson } from '../exact-json.ts';
-import { paymentRecorded } from './events.ts';
+import { paymentEvent, paymentRecorded } from './events.ts';
 import { type NewPayment, paymentIdOf, recordedEventIdOf } from './payment.ts';
 import { recordPayments } from './record-payments.ts';
 import { newPayment } from './testing.ts';
@@ -28,9 +28,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const from = { source: 'webhook', actor: 'channel:bank' } as const;
-const record = (payments: readonly NewPayment[], db: Database = webhooks) =>
-  recordPayments(db, payments, from);
+const record = (payments: readonly NewPayment[], db: Database = webhooks) => recordPayments(db, payments);
 const outcomes = (recorded: readonly { outcome: string }[]) => recorded.map(({ outcome }) => outcome);
 const euros = (amountMinor: bigint) => ({ amountMinor, currency: 'EUR' });
 
@@ -40,7 +38,7 @@ async function counts(reference = '%') {
     `select (select count(*)::int from payment_service.payment_references where reference_number like $1) as "references",
             (select count(*)::int from payment_service.payments where reference_number like $1) as payments,
             (select count(*)::int from payment_service.payment_conflicts where reference_number like $1) as conflicts,
-            (select count(*)::int from outbox.messages where payload::json #>> '{payment,reference_number}' like $1) as messages`,
+            (select count(*)::int from outbox.messages where topic = 'payment.events' and payload::json #>> '{payment,reference_number}' like $1) as messages`,
     [reference],
   );
   return row;
@@ -58,6 +56,7 @@ describe('a new payment', () => {
     expect(rows).toEqual([
       {
         id,
+        requires_receipt: false,
         namespace: 'default',
         reference_number: payment.referenceNumber,
         loan_account_number: 'LN-1',
@@ -91,10 +90,16 @@ describe('a new payment', () => {
     const id = await paymentIdOf(payment);
     await record([payment]);
     const rows = await owner.query<Record<string, string>>(
-      'select * from outbox.messages where event_id = $1',
+      'select * from outbox.messages where event_id = $1 order by position',
       [await recordedEventIdOf(id)],
     );
-    expect(rows).toMatchObject([{ destination: 'log', topic: 'payment.events', key: 'LN-9' }]);
+    expect(rows).toMatchObject([
+      { destination: 'log', topic: 'payment.events', key: 'LN-9' },
+      { destination: 'log', topic: 'payment.lifecycle', key: 'LN-9' },
+    ]);
+    const lifecycle = paymentEvent.parse(parseExactJson(rows[1]?.payload as string));
+    expect(lifecycle).toMatchObject({ id: rows[0]?.event_id, type: 'PAYMENT_RECEIVED', status: 'received' });
+    expect(lifecycle.amount?.rawJSON).toBe(written);
     const event = paymentRecorded.parse(parseExactJson(rows[0]?.payload as string));
     expect(event.payment.amount.rawJSON).toBe(written);
     expect(JSON.stringify(event.payment.metadata)).toBe(metadata);
@@ -312,7 +317,7 @@ describe('a batch', () => {
     await record(batch);
     const rows = await owner.query<{ reference: string }>(
       `select payload::json #>> '{payment,reference_number}' as reference from outbox.messages
-       where payload like '%ANNOUNCED-%' order by position`,
+       where topic = 'payment.events' and payload like '%ANNOUNCED-%' order by position`,
     );
     expect(rows.map((row) => row.reference)).toEqual(batch.map((payment) => payment.referenceNumber));
   });
@@ -372,7 +377,7 @@ describe('the function itself', () => {
     webhooks.query(
       `select * from payment_service.record_payments(array[$1::uuid], array[gen_random_uuid()], array['default'], array[$2],
          array['LN-1'], array['CIF-1'], array[$3::numeric], array['EUR'], array[now()], array[current_date], array['bank'],
-         array['{}'], array[null::uuid], 'webhook', 'test')`,
+         array['{}'], array[null::uuid], array[false], array['webhook'], array['test'])`,
       [id, reference, amount],
     );
 

@@ -2,29 +2,19 @@
 // for the whole batch, all of it or nothing. The unique key on (namespace, reference_number) decides.
 
 import type { Database } from '../database.ts';
-import {
-  type NewPayment,
-  type PaymentSource,
-  paymentIdOf,
-  type Recorded,
-  recordedEventIdOf,
-} from './payment.ts';
+import { type NewPayment, paymentIdOf, type Recorded, recordedEventIdOf } from './payment.ts';
 import { saveRecordedPayments } from './store.ts';
 
 /**
  * Answers in the order of `payments`. Repeating the call changes nothing but a conflict's count. Throws
  * DatabaseFault; after a timeout the batch may be recorded or not, and repeating it tells.
  */
-export async function recordPayments(
-  db: Database,
-  payments: readonly NewPayment[],
-  from: { source: PaymentSource; actor: string },
-): Promise<Recorded[]> {
+export async function recordPayments(db: Database, payments: readonly NewPayment[]): Promise<Recorded[]> {
   const identified = await Promise.all(
     payments.map(async (payment) => {
       const id = await paymentIdOf(payment);
       return { ...payment, id, eventId: await recordedEventIdOf(id) };
     }),
   );
-  return saveRecordedPayments(db, identified, from);
+  return saveRecordedPayments(db, identified);
 }

@@ -27,7 +27,7 @@ afterAll(async () => {
 });
 
 const record = async (payment: NewPayment) => {
-  const [recorded] = await recordPayments(webhooks, [payment], { source: 'webhook', actor: 'channel:bank' });
+  const [recorded] = await recordPayments(webhooks, [payment]);
   if (!recorded) throw new Error('nothing was recorded');
   return recorded;
 };

@@ -46,13 +46,17 @@ async function rightsOf(role: Role) {
 }
 
 describe('the webhooks role', () => {
-  test('may call the recording function, and has no right to anything else', async () => {
-    expect(await rightsOf('recoup_webhooks')).toEqual({ 'payment_service.record_payments': ['EXECUTE'] });
+  test('may call the recording functions, and has no right to anything else', async () => {
+    expect(await rightsOf('recoup_webhooks')).toEqual({
+      'payment_service.record_failures': ['EXECUTE'],
+      'payment_service.record_payments': ['EXECUTE'],
+      'payment_service.reverse_payments': ['EXECUTE'],
+    });
   });
 
   test('is turned away wherever it tries', async () => {
     const webhooks = open(database.urlFor('recoup_webhooks'));
-    const recorded = await recordPayments(webhooks, [newPayment()], { source: 'webhook', actor: 'test' });
+    const recorded = await recordPayments(webhooks, [newPayment()]);
     expect(recorded).toMatchObject([{ outcome: 'created' }]);
     const tables = await owner.query<{ name: string }>(
       `select relnamespace::regnamespace || '.' || relname as name from pg_class where relkind in ('r', 'p')
@@ -78,24 +82,26 @@ describe('the webhooks role', () => {
 });
 
 describe('the API role', () => {
-  test('may read payments and decide conflicts, and write nothing by itself', async () => {
+  test('may read payments, record, reverse and decide conflicts, and write nothing by itself', async () => {
     const rights = await rightsOf('recoup_api');
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
       'payment_service.accept_conflict',
       'payment_service.currency_exponent',
       'payment_service.dismiss_conflict',
+      'payment_service.payment_status',
+      'payment_service.record_failures',
+      'payment_service.record_payments',
+      'payment_service.reverse_payments',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
     expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([]);
   });
 
-  test('is turned away where it would write or record', async () => {
+  test('is turned away where it would write by itself', async () => {
     const api = open(database.urlFor('recoup_api'));
-    const recording = recordPayments(api, [newPayment()], { source: 'api', actor: 'test' });
-    await expect(recording).rejects.toMatchObject(denied);
-    for (const table of ['payments', 'payment_references', 'payment_conflicts']) {
+    for (const table of ['payments', 'payment_references', 'payment_conflicts', 'payment_reversals']) {
       expect(await api.query(`select * from payment_service.${table} limit 1`)).toBeInstanceOf(Array);
       const name = `payment_service.${table}`;
       const writes = [

@@ -2,6 +2,7 @@
 
 import type { ChannelOf } from './channel.ts';
 import type { NewPayment } from './payment.ts';
+import type { NewReversal } from './reversal.ts';
 
 export const standardChannel = (over: Partial<ChannelOf<'standard'>> = {}): ChannelOf<'standard'> => ({
   scheme: 'standard',
@@ -23,5 +24,24 @@ export const newPayment = (over: Partial<NewPayment> = {}): NewPayment => ({
   paidOn: '2026-11-23',
   paymentChannel: 'bank',
   metadata: '{}',
+  requiresReceipt: false,
+  source: 'webhook',
+  actor: 'channel:bank',
+  ...over,
+});
+
+/** All of what is left of the payment. */
+export const newReversal = (
+  payment: Pick<NewPayment, 'namespace' | 'referenceNumber'>,
+  over: Partial<NewReversal> = {},
+): NewReversal => ({
+  namespace: payment.namespace,
+  referenceNumber: payment.referenceNumber,
+  reversalReference: `RV-${crypto.randomUUID()}`,
+  amount: null,
+  reason: 'chargeback',
+  occurredAt: new Date('2026-11-24T08:00:00.000Z'),
+  source: 'webhook',
+  actor: 'channel:bank',
   ...over,
 });

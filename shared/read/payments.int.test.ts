@@ -18,8 +18,7 @@ const day = 86_400_000;
 const today = Math.floor(Date.now() / day) * day;
 const loan = { by: { loanAccountNumber: 'LN-PAGES' } };
 
-const record = (payments: NewPayment[]) =>
-  recordPayments(owner, payments, { source: 'webhook', actor: 'test' });
+const record = (payments: NewPayment[]) => recordPayments(owner, payments);
 const paymentOn = (ms: number, over: Partial<NewPayment> = {}) => {
   const paymentDate = new Date(ms);
   return newPayment({

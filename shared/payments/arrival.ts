@@ -38,12 +38,13 @@ export async function recordArrivals(db: Database, arrivals: readonly Arrival[])
       some.map(({ payment }) => payment),
     ),
   );
-  await each('failure', (some) =>
-    recordFailures(
+  await each('failure', async (some) => {
+    const answers = await recordFailures(
       db,
       some.map(({ failure }) => failure),
-    ),
-  );
+    );
+    return answers.map((outcome) => ({ outcome }));
+  });
   await each('reversal', (some) =>
     reversePayments(
       db,

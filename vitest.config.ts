@@ -9,6 +9,7 @@ const exclude = ['**/node_modules/**', '**/.recoup/**', '**/.wrangler/**', '**/d
 export default defineConfig({
   test: {
     maxWorkers: 2,
+    reporters: ['default', './test/closing-line.ts'],
     // kafkajs on Node 24: known and harmless.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
     testTimeout: 30_000,

@@ -12,7 +12,17 @@ export interface PoolSettings {
   timeoutMs: number;
 }
 
+/** How busy a pool is at this moment, under the names it has in a heartbeat. */
+export interface PoolStats {
+  pool_max: number;
+  /** Connections that somebody works on. */
+  pool_in_use: number;
+  /** Those who wait for one. */
+  pool_waiting: number;
+}
+
 export interface Pool extends TransactionalDatabase {
+  stats(): PoolStats;
   close(): Promise<void>;
 }
 
@@ -59,6 +69,11 @@ export function openPool(settings: PoolSettings): Pool {
         client.release(broken);
       }
     },
+    stats: () => ({
+      pool_max: settings.max,
+      pool_in_use: pool.totalCount - pool.idleCount,
+      pool_waiting: pool.waitingCount,
+    }),
     close: () => pool.end(),
   };
 }

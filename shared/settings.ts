@@ -51,6 +51,9 @@ const digits = (minimum: number, maximum: number) =>
 export const wholeNumber = (byDefault: number, minimum: number, maximum: number) =>
   z.pipe(z._default(digits(minimum, maximum), String(byDefault)), z.transform(Number));
 
+export const optionalWholeNumber = (minimum: number, maximum: number) =>
+  z.optional(z.pipe(digits(minimum, maximum), z.transform(Number)));
+
 export const port = (byDefault: number) => wholeNumber(byDefault, 1, 65_535);
 export const requiredPort = () => z.pipe(digits(1, 65_535), z.transform(Number));
 

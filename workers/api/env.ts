@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
-import { parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { optionalWholeNumber, parseSettings, postgresUrl } from '../../shared/settings.ts';
 import { commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
@@ -22,6 +22,7 @@ const variables = z.object({
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
   BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
+  DATABASE_SPACE_LIMIT_MIB: optionalWholeNumber(1, 100_000_000),
   WEBHOOKS: door('webhooks'),
   AUTH: door('auth'),
 });
@@ -36,6 +37,8 @@ export function readApiSettings(env: Record<string, unknown>) {
     database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
     timeZone: values.BUSINESS_TIME_ZONE,
     metricsOpen: values.METRICS_ACCESS === 'open',
+    spaceLimitBytes:
+      values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,
   };

@@ -8,6 +8,7 @@ import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
+import { stats } from './stats.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -32,6 +33,8 @@ export function createApi() {
     (c, next) => (c.get('settings').metricsOpen ? next() : mayReadMetrics(c, next)),
     metrics,
   );
+  // Before the payment whose reference would be "stats".
+  app.get('/api/v1/payments/stats', mayReadMetrics, stats);
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
   return app;

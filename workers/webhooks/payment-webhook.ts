@@ -67,6 +67,7 @@ export function createPaymentWebhook() {
       c.get('log').warn('signature_refused', { channel: channel.name, reason: verified.refusal });
       return refuse(c, 'invalid_signature', { detail: signatureDetails[verified.refusal] });
     }
+    c.set('channel', channel.name);
 
     const payment = kept.readPayment(body.value, channel);
     if (!payment.ok) {

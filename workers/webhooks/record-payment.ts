@@ -22,7 +22,7 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;
-    const looked = (layer: string, result: 'hit' | 'miss') =>
+    const looked = (layer: string, result: 'hit' | 'miss' | 'away') =>
       counts.add('recoup_dedup_lookups_total', { layer, result });
     const identity = identityOf(payment);
     const facts = await factsHash(payment);
@@ -35,7 +35,12 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
     const recording = recordPayments(db, [payment]);
     const recorded = await unlessSlow(recording, async () => {
       if (settings.redisCacheTtlSeconds === 0) return undefined;
-      const inRedis = await seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
+      const asked = seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
+      const inRedis = await asked.catch(() => 'away' as const);
+      if (inRedis === 'away') {
+        looked('redis', 'away');
+        return undefined;
+      }
       looked('redis', inRedis?.factsHash === facts ? 'hit' : 'miss');
       if (inRedis?.factsHash !== facts) return undefined;
       const value = { outcome: 'duplicate', paymentId: inRedis.paymentId } as const;

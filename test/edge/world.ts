@@ -35,6 +35,8 @@ export interface World {
     /** Workers to Redis' HTTP door. */
     redis: TcpGate;
   };
+  /** Of the Redis behind its gate and door. */
+  redisUrl: string;
   /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
   anotherEdge(changes?: Changes): Promise<Edge>;
   /** The token of a new API key. */
@@ -64,6 +66,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
   beforeAll(async () => {
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
+    world.redisUrl = redis.url;
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
     world.gates = {

@@ -12,48 +12,113 @@ import type { ApiSettings } from './env.ts';
 
 const timeoutMs = 2_000;
 
-/** Every metric there is. */
+/** Every metric there is, with the labels that it always has. */
 export const about = {
-  recoup_up: { type: 'gauge', help: 'Whether a part answered this scrape.' },
-  recoup_http_requests_total: { type: 'counter', help: 'Requests by Worker, route and status.' },
+  recoup_up: { type: 'gauge', labels: ['part'], help: 'Whether a part answered this scrape.' },
+  recoup_http_requests_total: {
+    type: 'counter',
+    labels: ['worker', 'route', 'status'],
+    help: 'Requests by Worker, route and status.',
+  },
   recoup_http_request_duration_seconds: {
     type: 'histogram',
+    labels: ['worker', 'route'],
     help: 'Time to the answer by Worker and route.',
   },
   recoup_webhook_payments_total: {
     type: 'counter',
+    labels: ['channel', 'outcome'],
     help: 'Verified webhook payments by channel and outcome.',
   },
   recoup_webhook_duration_seconds: {
     type: 'histogram',
+    labels: ['channel'],
     help: 'Time to the answer of verified webhooks by channel, whatever the answer.',
   },
-  recoup_dedup_lookups_total: { type: 'counter', help: 'Deduplication look-ups by layer and result.' },
-  recoup_staging_backlog: { type: 'gauge', help: 'Staged rows not yet processed.' },
+  recoup_dedup_lookups_total: {
+    type: 'counter',
+    labels: ['layer', 'result'],
+    help: 'Deduplication look-ups by layer and result.',
+  },
+  recoup_staging_backlog: { type: 'gauge', labels: [], help: 'Staged rows not yet processed.' },
   recoup_staging_rows_total: {
     type: 'counter',
+    labels: ['outcome'],
     help: 'Staged rows processed by outcome; begins anew with each business day.',
   },
-  recoup_staging_rows_per_second: { type: 'gauge', help: 'Staged rows processed, over the last minute.' },
-  recoup_conflicts_open: { type: 'gauge', help: 'Payment conflicts that nobody has decided.' },
-  recoup_outbox_waiting: { type: 'gauge', help: 'Messages still to be delivered by destination.' },
-  recoup_outbox_oldest_seconds: { type: 'gauge', help: 'Age of the oldest message still to be delivered.' },
-  recoup_container_healthy: { type: 'gauge', help: 'What a container last said of itself.' },
-  recoup_container_silent_seconds: { type: 'gauge', help: 'Time since a container was last heard of.' },
-  recoup_container_detail: { type: 'gauge', help: 'Numbers of a container heartbeat by name.' },
-  recoup_publish_attempts_total: { type: 'counter', help: 'Batches that a publisher took to the log.' },
-  recoup_publish_failures_total: { type: 'counter', help: 'Of those, batches that the log did not confirm.' },
-  recoup_pool_max: { type: 'gauge', help: 'Database connections that a container may have.' },
-  recoup_pool_in_use: { type: 'gauge', help: 'Database connections at work at the last heartbeat.' },
+  recoup_staging_rows_per_second: {
+    type: 'gauge',
+    labels: [],
+    help: 'Staged rows processed, over the last minute.',
+  },
+  recoup_conflicts_open: { type: 'gauge', labels: [], help: 'Payment conflicts that nobody has decided.' },
+  recoup_outbox_waiting: {
+    type: 'gauge',
+    labels: ['destination'],
+    help: 'Messages still to be delivered by destination.',
+  },
+  recoup_outbox_oldest_seconds: {
+    type: 'gauge',
+    labels: ['destination'],
+    help: 'Age of the oldest message still to be delivered.',
+  },
+  recoup_container_healthy: {
+    type: 'gauge',
+    labels: ['process', 'instance'],
+    help: 'What a container last said of itself.',
+  },
+  recoup_container_silent_seconds: {
+    type: 'gauge',
+    labels: ['process', 'instance'],
+    help: 'Time since a container was last heard of.',
+  },
+  recoup_container_detail: {
+    type: 'gauge',
+    labels: ['process', 'instance', 'name'],
+    help: 'Numbers of a container heartbeat by name.',
+  },
+  recoup_publish_attempts_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Batches that a publisher took to the log.',
+  },
+  recoup_publish_failures_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Of those, batches that the log did not confirm.',
+  },
+  recoup_pool_max: {
+    type: 'gauge',
+    labels: ['process', 'instance'],
+    help: 'Database connections that a container may have.',
+  },
+  recoup_pool_in_use: {
+    type: 'gauge',
+    labels: ['process', 'instance'],
+    help: 'Database connections at work at the last heartbeat.',
+  },
   recoup_pool_waiting: {
     type: 'gauge',
+    labels: ['process', 'instance'],
     help: 'Pieces of work waiting for a connection at the last heartbeat.',
   },
-  recoup_partition_bytes: { type: 'gauge', help: 'Size of a partition of the payments with its indexes.' },
-  recoup_partition_rows: { type: 'gauge', help: 'Rows of a partition as of its last analysis.' },
-  recoup_partitions_ahead: { type: 'gauge', help: 'Coming months that have their partition.' },
-  recoup_database_bytes: { type: 'gauge', help: 'Size of the whole database.' },
-  recoup_space_used_ratio: { type: 'gauge', help: 'Size of the database by DATABASE_SPACE_LIMIT_MIB.' },
+  recoup_partition_bytes: {
+    type: 'gauge',
+    labels: ['partition'],
+    help: 'Size of a partition of the payments with its indexes.',
+  },
+  recoup_partition_rows: {
+    type: 'gauge',
+    labels: ['partition'],
+    help: 'Rows of a partition as of its last analysis.',
+  },
+  recoup_partitions_ahead: { type: 'gauge', labels: [], help: 'Coming months that have their partition.' },
+  recoup_database_bytes: { type: 'gauge', labels: [], help: 'Size of the whole database.' },
+  recoup_space_used_ratio: {
+    type: 'gauge',
+    labels: [],
+    help: 'Size of the database by DATABASE_SPACE_LIMIT_MIB.',
+  },
 } as const;
 
 /** Numbers of heartbeats with a metric of their own, `recoup_` before the name; the others are details. */

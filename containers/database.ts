@@ -13,7 +13,7 @@ export interface PoolSettings {
 }
 
 /** How busy a pool is at this moment, under the names it has in a heartbeat. */
-export interface PoolStats {
+interface PoolStats {
   pool_max: number;
   /** Connections that somebody works on. */
   pool_in_use: number;

@@ -5,7 +5,7 @@ import { paymentConflicts, paymentStaging, stagingProcessLog } from '../../drizz
 import { calendarDate, parseInstant } from '../calendar-date.ts';
 import { type Database, tables } from '../database.ts';
 
-export interface StagingStats {
+interface StagingStats {
   pending: number;
   /** Rows of the batches that were completed since then, by how they ended. */
   rows: Record<'recorded' | 'duplicate' | 'conflict' | 'quarantined', number>;

@@ -3,7 +3,7 @@
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
-  'metrics:read': 'Read the metrics of the whole system',
+  'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 
 export type Permission = keyof typeof permissions;

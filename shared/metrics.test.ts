@@ -48,6 +48,19 @@ test('a histogram counts each observation in every bucket that it fits, bounds i
   expect(found.get('duration_microseconds_sum{route="/"}')).toBe(14_310_100);
 });
 
+test('a histogram that could not be delivered is added to what was observed since', () => {
+  const counts = new Counts();
+  counts.observe('duration', { route: '/' }, 0.3);
+  counts.restore(counts.take());
+  counts.observe('duration', { route: '/' }, 0.003);
+  const taken = counts.take();
+  const found = new Map(taken);
+  expect(found.size).toBe(taken.length);
+  const bucket = (le: string) => found.get(`duration_seconds_bucket{le="${le}",route="/"}`);
+  expect(['0.005', '0.25', '0.5', '+Inf'].map(bucket)).toEqual([1, 1, 2, 2]);
+  expect(found.get('duration_seconds_count{route="/"}')).toBe(2);
+});
+
 test('a histogram may have bounds of its own', () => {
   const counts = new Counts();
   counts.observe('duration', {}, 0.3, [0.2, 0.4]);

@@ -147,7 +147,8 @@ export async function startStack({
       command: process.execPath,
       args: ['--disable-warning=TimeoutNegativeWarning', path],
       cwd: root,
-      env: { ...env, ...own },
+      // On one machine they cannot all have the same port for probes; nobody asks for any here.
+      env: { ...env, PROBE_PORT: '', ...own },
       logFile: log(name),
       pidFile: join(folder, `${name}.pid`),
       marker: path,

@@ -28,6 +28,7 @@ describe.each(runtimes)('on %s', (runtime) => {
     beforeEach(async () => {
       await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
       await heartbeat();
+      await beat(world.db, { process: 'ingest', instance: 'one', healthy: true, detail: {} });
     });
 
     test('is told in exactly these words while all is well', async () => {
@@ -46,6 +47,7 @@ describe.each(runtimes)('on %s', (runtime) => {
           webhooks: 'ok',
           auth: 'ok',
           publisher: 'ok',
+          ingest: 'ok',
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -180,6 +182,7 @@ describe.each(runtimes)('on %s', (runtime) => {
         webhooks: 'error',
         auth: 'error',
         publisher: 'error',
+        ingest: 'error',
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);

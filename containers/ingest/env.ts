@@ -1,13 +1,25 @@
 // The settings of ingest; .env.example documents each. Every fault is listed at once.
 
+import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { parseSettings, wholeNumber } from '../../shared/settings.ts';
 import { commonVariables } from '../settings.ts';
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
 
 const fields = {
   ...commonVariables,
   DB_POOL_MIN: wholeNumber(1, 0, 1_000),
   DB_POOL_MAX: wholeNumber(4, 2, 1_000),
+  PARTITIONS_AHEAD_MONTHS: wholeNumber(3, 1, 120),
+  PARTITION_RETENTION_MONTHS: wholeNumber(12, 1, 1_200),
+  RETENTION_EXPORT_FOLDER: z.optional(z.string().check(z.refine(isFolder, 'expected a folder that exists'))),
 };
 type Values = z.output<z.ZodMiniObject<typeof fields>>;
 
@@ -30,6 +42,8 @@ export function readIngestSettings(env: Record<string, unknown>) {
     logLevel: v.LOG_LEVEL,
     heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
     database: { url: v.DATABASE_URL, min: v.DB_POOL_MIN, max: v.DB_POOL_MAX },
+    partitions: { monthsAhead: v.PARTITIONS_AHEAD_MONTHS },
+    retention: { keptMonths: v.PARTITION_RETENTION_MONTHS, exportFolder: v.RETENTION_EXPORT_FOLDER },
   };
 }
 

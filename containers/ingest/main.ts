@@ -14,6 +14,8 @@ import { type LoopState, runLoop } from '../loop.ts';
 import { within } from '../time-limit.ts';
 import { cleanup } from './cleanup.ts';
 import { type IngestSettings, readIngestSettings } from './env.ts';
+import { partitions } from './partitions.ts';
+import { retention } from './retention.ts';
 
 const name = 'ingest';
 const statementTimeoutMs = 10_000;
@@ -44,7 +46,18 @@ async function ingest(settings: IngestSettings, signal: AbortSignal): Promise<{ 
     applicationName: `${name}-jobs`,
     timeoutMs: jobStatementTimeoutMs,
   });
-  const jobs = runningJobs({ db, jobsDb, run: { cleanup: cleanup() }, instance, signal, log });
+  const jobs = runningJobs({
+    db,
+    jobsDb,
+    run: {
+      partitions: partitions(settings.partitions),
+      retention: retention(settings.retention),
+      cleanup: cleanup(),
+    },
+    instance,
+    signal,
+    log,
+  });
 
   // What runs side by side, by name: the name begins the loop's log events.
   const parts: Record<string, Part> = {

@@ -35,3 +35,138 @@ grant select, insert (job, requested_by, requested_at) on operations.job_runs to
 -- Cleanup -----------------------------------------------------------------------------------------------------
 create index staging_process_log_completed on payment_service.staging_process_log (completed_at) where status = 'completed';
 grant select, delete on payment_service.staging_process_log to recoup_ingest;
+
+-- The months of the payments table ---------------------------------------------------------------------------
+-- A month is a UTC month, named by its first day. Rows of a month without a partition lie in the default partition.
+create view payment_service.payment_months as
+  select to_date(substr(c.relname, 10), 'YYYY_MM') as month, c.relname::text as table_name
+  from pg_inherits i join pg_class c on c.oid = i.inhrelid
+  where i.inhparent = 'payment_service.payments'::regclass and c.relname ~ '^payments_\d{4}_\d{2}$';
+grant select on payment_service.payment_months to recoup_ingest, recoup_api;
+grant select on payment_service.payments_default to recoup_api;
+
+-- Each month that was exported and dropped, as often as it was: payments that come late for a month that is gone make
+-- it anew, and then it goes again. `name` is the folder that holds it.
+create table payment_service.exported_months (
+  name text primary key,
+  month date not null,
+  rows bigint not null,
+  digest text not null,
+  dropped_at timestamptz not null default now()
+);
+create index exported_months_of_month on payment_service.exported_months (month);
+grant select on payment_service.exported_months to recoup_ingest;
+
+-- The months that need a partition: this one and the coming ones at `as_of`, and any from 1970 to 2099 that has rows in
+-- the default partition. Other rows there have dates that nobody meant; they are found where they are. This month and
+-- the coming ones come first, so that no heap of odd months keeps them waiting.
+create function payment_service.months_to_add(as_of timestamptz, months_ahead int) returns table (month date)
+language sql stable security definer set search_path = payment_service, pg_temp as $$
+  with expected as (
+    select generate_series(first_month, first_month + make_interval(months => months_ahead), interval '1 month')::date as month
+    from date_trunc('month', as_of at time zone 'UTC') as first_month
+  ), found as (
+    select distinct date_trunc('month', payment_date at time zone 'UTC')::date as month from payments_default
+    where payment_date >= '1970-01-01 00:00:00+00' and payment_date < '2100-01-01 00:00:00+00'
+  )
+  select wanted.month
+  from (select month, 1 as turn from expected union all select month, 2 from found) as wanted
+  where not exists (select from payment_months m where m.month = wanted.month)
+  group by wanted.month
+  order by min(wanted.turn), wanted.month
+$$;
+
+-- Gives a month its partition and moves the rows that lie in the default partition into it; answers how many, or null
+-- when the month has its partition already. Whoever writes payments waits meanwhile: a writer that had chosen the
+-- default partition before would be refused after. Waits for locks no longer than told, then 55P03 and nothing is
+-- changed; rows are moved and the partition is attached in one transaction, or neither is.
+create function payment_service.add_month(which date, lock_timeout_ms int) returns bigint
+language plpgsql volatile security definer set search_path = payment_service, pg_temp as $$
+declare
+  first_day date := date_trunc('month', which)::date;
+  table_name text := 'payments_' || to_char(first_day, 'YYYY_MM');
+  from_at timestamptz := first_day::timestamp at time zone 'UTC';
+  to_at timestamptz := (first_day + interval '1 month')::timestamp at time zone 'UTC';
+  moved bigint;
+begin
+  perform set_config('lock_timeout', lock_timeout_ms::text, true);
+  lock table payments in share row exclusive mode;
+  if exists (select from payment_months m where m.month = first_day) then return null; end if;
+  execute format('create table %I (like payments including all)', table_name);
+  -- Spares Postgres looking for rows of other months when the table is attached.
+  execute format('alter table %I add constraint rows_of_month check (payment_date >= %L and payment_date < %L)', table_name, from_at, to_at);
+  execute format('insert into %I select * from payments_default where payment_date >= %L and payment_date < %L', table_name, from_at, to_at);
+  get diagnostics moved = row_count;
+  if moved > 0 then
+    delete from payments_default where payment_date >= from_at and payment_date < to_at;
+  end if;
+  execute format('alter table payments attach partition %I for values from (%L) to (%L)', table_name, from_at, to_at);
+  execute format('alter table %I drop constraint rows_of_month', table_name);
+  return moved;
+end $$;
+
+-- A payment as a line of an export: a JSON object with every column, numbers as texts with all their digits, instants
+-- in UTC. The expression is made from the table's columns as they are now; `p` is the row.
+create function payment_service.payment_line() returns text
+language sql stable security definer set search_path = payment_service, pg_temp as $$
+  select 'json_build_object(' || string_agg(
+    format('%L, p.%I%s', attname, attname, case when atttypid in ('numeric'::regtype, 'bigint'::regtype) then '::text' else '' end),
+    ', ' order by attnum) || ')::text'
+  from pg_attribute
+  where attrelid = 'payments'::regclass and attnum > 0 and not attisdropped
+$$;
+
+-- What an export's manifest says of the table: its columns, and the latest migration it has seen.
+create function payment_service.payment_columns() returns table (name text, type text)
+language sql stable security definer set search_path = payment_service, pg_temp as $$
+  select attname::text, format_type(atttypid, atttypmod)
+  from pg_attribute
+  where attrelid = 'payments'::regclass and attnum > 0 and not attisdropped
+  order by attnum
+$$;
+create function payment_service.schema_version() returns bigint
+language sql stable security definer set search_path = payment_service, pg_temp as $$
+  select max(created_at) from drizzle.__drizzle_migrations
+$$;
+
+-- The payments of a month after the one named, in the order of id and date, as lines, each with its hash.
+create function payment_service.export_payments(which date, after_id uuid, after_date timestamptz, most int)
+returns table (id uuid, payment_date text, line text, hash bigint, amount text, currency text)
+language plpgsql stable security definer set search_path = payment_service, pg_temp set timezone = 'UTC' as $$
+begin
+  return query execute format(
+    'select l.id, l.payment_date::text, l.line, hashtextextended(l.line, 0), l.amount::text, l.currency::text
+     from (select p.id, p.payment_date, p.amount, p.currency, %s as line from payments p
+           where p.payment_date >= $1 and p.payment_date < $2 and (p.id, p.payment_date) > ($3, $4)
+           order by p.id, p.payment_date limit $5) as l', payment_line())
+  using which::timestamp at time zone 'UTC', (which + interval '1 month')::timestamp at time zone 'UTC', after_id, after_date, most;
+end $$;
+
+-- Drops a month whose rows have been exported: only when they are exactly those that the export has, which is found out
+-- while nobody can write to them. Answers `dropped`, `changed` when the rows are others, `gone` when there is no such
+-- month. `digest` is the sum of the lines' hashes.
+create function payment_service.drop_month(which date, export_name text, export_rows bigint, export_digest text, lock_timeout_ms int)
+returns text
+language plpgsql volatile security definer set search_path = payment_service, pg_temp set timezone = 'UTC' as $$
+declare
+  table_name text := (select m.table_name from payment_months m where m.month = which);
+  rows_now bigint;
+  digest_now text;
+begin
+  if table_name is null then return 'gone'; end if;
+  perform set_config('lock_timeout', lock_timeout_ms::text, true);
+  execute format('lock table %I in share mode', table_name);
+  execute format('select count(*), coalesce(sum(hashtextextended(%s, 0)), 0)::text from %I p', payment_line(), table_name)
+    into rows_now, digest_now;
+  if rows_now <> export_rows or digest_now <> export_digest then return 'changed'; end if;
+  execute format('alter table payments detach partition %I', table_name);
+  execute format('drop table %I', table_name);
+  insert into exported_months (name, month, rows, digest) values (export_name, which, rows_now, digest_now);
+  return 'dropped';
+end $$;
+
+revoke all on function payment_service.months_to_add, payment_service.add_month, payment_service.payment_line,
+  payment_service.payment_columns, payment_service.schema_version, payment_service.export_payments,
+  payment_service.drop_month from public;
+grant execute on function payment_service.months_to_add, payment_service.add_month, payment_service.payment_columns,
+  payment_service.schema_version, payment_service.export_payments, payment_service.drop_month to recoup_ingest;

@@ -10,6 +10,11 @@
 //   any, and a request waits          at once
 
 export const jobs = {
+  partitions: {
+    everySeconds: 3_600,
+    does: 'Creates the coming months of the payments table and moves what fell beside them',
+  },
+  retention: { everySeconds: 86_400, does: 'Exports old months of payments to files and drops them' },
   cleanup: { everySeconds: 3_600, does: 'Deletes old records of work that is done' },
 } as const;
 

@@ -182,6 +182,16 @@ test.each(failures)('a failed run tells %s, and is tried again at its time', asy
   expect(runner.heartbeat({ condition: 'running', failures: 0 })).toMatchObject({ healthy: true });
 });
 
+test('a process that starts tries again at once what failed last', async () => {
+  const first = startRunner(async () => {
+    throw new JobFault('the folder is full');
+  });
+  await eventually(statuses).toEqual(['failed']);
+  await first.end();
+  startRunner(async () => ({}));
+  await eventually(statuses).toEqual(['succeeded', 'failed']);
+});
+
 test('a run that its process had to leave is abandoned, and made up for by the next one', async () => {
   const first = startRunner(async ({ signal }) => {
     for (;;) {

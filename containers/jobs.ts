@@ -52,6 +52,8 @@ export function runningJobs<Name extends JobName>(options: JobsOptions<Name>) {
   const everySeconds = options.everySeconds ?? ((job) => jobs[job].everySeconds);
   const running = new Map<JobName, Promise<void>>();
   const leftAloneUntil = new Map<JobName, number>();
+  /** Whoever starts the process may have mended what a job failed by, so its first look does not wait. */
+  let firstLook = true;
   let schedules: Schedule[] = [];
 
   /** Looks what is due and starts it; it never waits for a job, and a step after it need not come at once. */
@@ -59,18 +61,20 @@ export function runningJobs<Name extends JobName>(options: JobsOptions<Name>) {
     schedules = await jobSchedules(db, names);
     for (const schedule of schedules) {
       const job = schedule.job as Name;
-      if (signal.aborted || running.has(job) || !isDue(schedule, everySeconds(job))) continue;
+      const every = firstLook && schedule.lastStatus === 'failed' ? 0 : everySeconds(job);
+      if (signal.aborted || running.has(job) || !isDue(schedule, every)) continue;
       if (performance.now() < (leftAloneUntil.get(job) ?? 0)) continue;
-      const attempt = runUnderLock(job).finally(() => running.delete(job));
+      const attempt = runUnderLock(job, every).finally(() => running.delete(job));
       running.set(job, attempt);
     }
+    firstLook = false;
     return 0;
   };
 
-  async function runUnderLock(job: Name): Promise<void> {
+  async function runUnderLock(job: Name, every: number): Promise<void> {
     try {
       const held = await db.tryLock(`operations.jobs ${job}`, async (lost) => {
-        const started = await startRun(db, { job, everySeconds: everySeconds(job), instance });
+        const started = await startRun(db, { job, everySeconds: every, instance });
         if (started) await runOnce(job, started.runId, AbortSignal.any([signal, lost]));
       });
       if (!held) leftAloneUntil.set(job, performance.now() + leftAloneMs);

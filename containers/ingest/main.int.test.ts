@@ -2,12 +2,15 @@
 
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { jobNames } from '../../shared/operations/job.ts';
 import { readJobs } from '../../shared/read/jobs.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import { type ContainerProcess, spawnContainer } from '../testing.ts';
+
+// Each test starts processes, which takes long on a busy machine.
+vi.setConfig({ testTimeout: 120_000 });
 
 let database: TestDatabase;
 let owner: Pool;
@@ -37,7 +40,7 @@ function ingest(env: Record<string, string> = {}): ContainerProcess {
   return started;
 }
 
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000, interval: 50 });
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 60_000, interval: 50 });
 const latest = async () =>
   Object.fromEntries(
     (await readJobs(owner, 5)).map(({ name, runs }) => [name, runs.map((run) => run.status)]),

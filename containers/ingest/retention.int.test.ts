@@ -18,6 +18,7 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import { verifyExport } from './export-files.ts';
 import { partitions } from './partitions.ts';
+import { restoreExport } from './restore-export.ts';
 import { retention } from './retention.ts';
 import { recordOn, runJob } from './testing.ts';
 
@@ -131,6 +132,47 @@ test('what was dropped comes back to the last digit, and coming back twice chang
   const before = await rows();
   await runJob(job(), db, now);
   const exported = join(folder, 'payments_2025_01');
+  const name = 'payments_2025_01';
+  expect(await restoreExport(owner, exported)).toEqual({ name, restored: 3, wereThere: 0 });
+  expect(await rows()).toEqual(before);
+  expect(await restoreExport(owner, exported)).toEqual({ name, restored: 0, wereThere: 3 });
+  expect(await rows()).toEqual(before);
+  // And it goes again, under a name of its own, beside the first.
+  expect(await runJob(job(), db, now)).toMatchObject({ months_dropped: 1, rows_exported: 3 });
+  expect(readdirSync(folder)).toEqual(['payments_2025_01', 'payments_2025_01_2']);
+  expect(linesOf('payments_2025_01_2')).toEqual(linesOf('payments_2025_01'));
+});
+
+test('an export of an older table is restored, its new columns as the table has them by default', async () => {
+  await paymentsOf(old);
+  await runJob(job(), db, now);
+  await owner.query(`alter table payment_service.payments add column colour text not null default 'blue'`);
+  const exported = join(folder, 'payments_2025_01');
+  expect(await restoreExport(owner, exported)).toMatchObject({ restored: 3 });
+  expect(await owner.query('select distinct colour from payment_service.payments')).toEqual([
+    { colour: 'blue' },
+  ]);
+  await owner.query('alter table payment_service.payments drop column cif');
+  await expect(restoreExport(owner, exported)).rejects.toThrow('the table has no column cif');
+});
+
+test('exports are verified and restored by command', { timeout: 120_000 }, async () => {
+  await paymentsOf(old);
+  await runJob(job(), db, now);
+  const exported = join(folder, 'payments_2025_01');
+  const file = join(exported, 'payments_2025_01.ndjson.gz');
+  const whole = readFileSync(file);
+  writeFileSync(file, whole.subarray(0, whole.length - 20));
+  expect(await command('verify-export.ts', folder)).toEqual({
+    code: 1,
+    output: 'payments_2025_01: NOT whole: payments_2025_01.ndjson.gz cannot be read: Z_BUF_ERROR\n',
+  });
+  expect(await command('restore-export.ts', exported)).toEqual({
+    code: 1,
+    output: 'the export is not whole: payments_2025_01.ndjson.gz cannot be read: Z_BUF_ERROR\n',
+  });
+  expect(await rows()).toEqual([]);
+  writeFileSync(file, whole);
   expect(await command('verify-export.ts', folder)).toEqual({
     code: 0,
     output: expect.stringMatching(/^payments_2025_01: whole, 3 payments, 27021597\d+\.\d{4} EUR\n$/),
@@ -139,16 +181,7 @@ test('what was dropped comes back to the last digit, and coming back twice chang
     code: 0,
     output: 'payments_2025_01: 3 payments put back, 0 were there\n',
   });
-  expect(await rows()).toEqual(before);
-  expect(await command('restore-export.ts', exported)).toEqual({
-    code: 0,
-    output: 'payments_2025_01: 0 payments put back, 3 were there\n',
-  });
-  expect(await rows()).toEqual(before);
-  // And it goes again, under a name of its own, beside the first.
-  expect(await runJob(job(), db, now)).toMatchObject({ months_dropped: 1, rows_exported: 3 });
-  expect(readdirSync(folder)).toEqual(['payments_2025_01', 'payments_2025_01_2']);
-  expect(linesOf('payments_2025_01_2')).toEqual(linesOf('payments_2025_01'));
+  expect(await rows()).toHaveLength(3);
 });
 
 test('payments that come late for a month that is gone are exported beside it', async () => {
@@ -183,7 +216,7 @@ test('a payment that comes in, or is changed, while its month is exported is in 
       .filter((one) => !one.includes('superseded'))
       .at(-1)!;
     expect(readdirSync(folder).filter((one) => one.startsWith(`${name}.superseded-`))).toHaveLength(1);
-    expect(await command('restore-export.ts', join(folder, name))).toMatchObject({ code: 0 });
+    await restoreExport(owner, join(folder, name));
     const after = await rows();
     expect(after).not.toEqual(before);
     expect(linesOf(name)).toHaveLength(after.length);
@@ -229,16 +262,15 @@ test('an export that was finished but not used is read again and used', async ()
 test('an export that is not whole is set aside and never trusted', async () => {
   await paymentsOf(old);
   await runJob(job(), db, now);
-  await command('restore-export.ts', join(folder, 'payments_2025_01'));
+  await restoreExport(owner, join(folder, 'payments_2025_01'));
   await owner.query('truncate payment_service.exported_months');
   appendFileSync(join(folder, 'payments_2025_01', 'payments_2025_01.ndjson.gz'), 'x');
-  expect(await command('verify-export.ts', folder)).toMatchObject({ code: 1 });
   expect(await runJob(job(), db, now)).toMatchObject({ months_dropped: 1, rows_exported: 3 });
   expect(readdirSync(folder)).toEqual([
     'payments_2025_01',
     expect.stringMatching(/^payments_2025_01\.superseded-\d{8}T\d{9}Z-[0-9a-f]{8}$/),
   ]);
-  expect(await command('verify-export.ts', folder)).toMatchObject({ code: 0 });
+  expect(await verifyExport(join(folder, 'payments_2025_01'))).toMatchObject({ ok: true });
 });
 
 test('verifying finds every kind of damage, and restoring then changes nothing', async () => {
@@ -278,12 +310,7 @@ test('verifying finds every kind of damage, and restoring then changes nothing',
   }
   expect(await verifyExport(exported)).toMatchObject({ ok: true });
   writeFileSync(file, whole.subarray(0, whole.length - 20));
-  const [verifying, restoring] = await Promise.all([
-    command('verify-export.ts', folder),
-    command('restore-export.ts', exported),
-  ]);
-  expect(verifying).toEqual({ code: 1, output: expect.stringMatching(/^payments_2025_01: NOT whole: /) });
-  expect(restoring).toEqual({ code: 1, output: expect.stringMatching(/^the export is not whole: /) });
+  await expect(restoreExport(owner, exported)).rejects.toThrow('the export is not whole');
   expect(await rows()).toEqual([]);
 });
 

@@ -8,6 +8,7 @@
 //   abandoned                         at once, unless the two before it were abandoned as well
 //   anything else                     when it began everySeconds ago
 //   any, and a request waits          at once
+//   failed, and a process starts      at once
 
 export const jobs = {
   partitions: {

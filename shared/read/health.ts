@@ -67,7 +67,7 @@ export async function readSystemState(db: Database): Promise<SystemState> {
         from generate_series(0, 120) as n
         left join payment_service.payment_months m
           on m.month = (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)`,
-      defaultRows: sql<string>`(select count(*) from (select from payment_service.payments_default limit 10000) as some)`,
+      defaultRows: sql<string>`(select count(*) from (select from payment_service.payments_default limit 10000) as held)`,
     })
     .from(sql`(values (1)) as one`);
   if (!row) throw new Error('the system state has one row');

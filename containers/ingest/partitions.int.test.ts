@@ -69,7 +69,7 @@ test('the zone of a session does not move the borders of a month', async () => {
   );
   await owner.transaction(async (tx) => {
     await tx.query(`set local timezone = 'Pacific/Kiritimati'`);
-    await tx.query(`select payment_service.add_month('2033-03-15', 1000)`);
+    await tx.query(`select payment_service.add_month('2033-03-15', false, 1000)`);
   });
   const [id] = await recordOn(owner, ['2033-03-31T23:59:59.999Z']);
   expect(row?.bounds).toHaveLength(1);
@@ -155,6 +155,59 @@ test('payments that are recorded while their month is moved are all there once, 
   const held = new Set(Object.keys(await tableOf(owner)));
   expect(written.filter((id) => !held.has(id))).toEqual([]);
 }, 60_000);
+
+test('what changes between the copy and the move is moved as it is then', async () => {
+  const dates = ['2041-02-01T00:00:00Z', '2041-02-02T00:00:00Z', '2041-02-03T00:00:00Z'];
+  const [changed, gone, same] = (await recordOn(owner, dates)) as [string, string, string];
+  let late: string | undefined;
+  const done = await runJob(job, db, new Date().toISOString(), {
+    progress: async () => {
+      if (late) return;
+      // The copy is made, the month not yet attached.
+      expect(await months()).not.toContain('2041-02');
+      await owner.query(`update payment_service.payments set cif = 'CIF-new' where id = $1`, [changed]);
+      await owner.query('delete from payment_service.payments where id = $1', [gone]);
+      [late] = await recordOn(owner, ['2041-02-04T00:00:00Z']);
+    },
+  });
+  expect(done).toMatchObject({ rows_moved: 3 });
+  const found = await owner.query<{ id: string; cif: string }>(
+    `select id, cif from payment_service.payments where payment_date >= '2041-02-01' and payment_date < '2041-03-01'`,
+  );
+  expect(Object.fromEntries(found.map(({ id, cif }) => [id, cif]))).toEqual({
+    [changed]: 'CIF-new',
+    [same]: 'CIF-1',
+    [late!]: 'CIF-1',
+  });
+});
+
+test('what an earlier run has copied and left is no payment, and does not stand in the way', async () => {
+  const [id] = await recordOn(owner, ['2042-02-01T00:00:00Z']);
+  const stop = new AbortController();
+  const cut = runJob(job, db, new Date().toISOString(), {
+    signal: stop.signal,
+    progress: async () => stop.abort(),
+  });
+  await expect(cut).rejects.toThrow(/abort/);
+  expect(await owner.query('select id from payment_service.payments')).toEqual([{ id }]);
+  // Older than the table is now.
+  await owner.query('alter table payment_service.payments add column colour text');
+  expect(await runJob(job, db, new Date().toISOString())).toMatchObject({ rows_moved: 1 });
+  expect((await tableOf(owner))[id!]).toBe('payments_2042_02');
+  const left = await owner.query(`select from pg_tables where tablename like 'moving%'`);
+  expect(left).toEqual([]);
+});
+
+test('a table that has the name of a month and is no partition is not touched', async () => {
+  await recordOn(owner, ['2043-05-01T00:00:00Z']);
+  await runJob(job, db, new Date().toISOString());
+  await owner.query('alter table payment_service.payments detach partition payment_service.payments_2043_05');
+  await expect(runJob(job, db, '2043-05-01T00:00:00Z')).rejects.toMatchObject({ sqlState: '42P07' });
+  await recordOn(owner, ['2043-05-01T00:00:00Z']);
+  await expect(runJob(job, db, new Date().toISOString())).rejects.toMatchObject({ sqlState: '42P07' });
+  expect(await inDefault()).toBe(1);
+  expect(await owner.query('select from payment_service.payments_2043_05')).toHaveLength(1);
+});
 
 test('a writer that takes its time makes the job try again, and keeps nobody else waiting for long', async () => {
   await recordOn(owner, ['2038-01-05T00:00:00Z']);

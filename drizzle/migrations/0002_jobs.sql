@@ -60,7 +60,7 @@ grant select on payment_service.exported_months to recoup_ingest;
 -- The months that need a partition: this one and the coming ones at `as_of`, and any from 1970 to 2099 that has rows in
 -- the default partition. Other rows there have dates that nobody meant; they are found where they are. This month and
 -- the coming ones come first, so that no heap of odd months keeps them waiting.
-create function payment_service.months_to_add(as_of timestamptz, months_ahead int) returns table (month date)
+create function payment_service.months_to_add(as_of timestamptz, months_ahead int) returns table (month date, has_rows boolean)
 language sql stable security definer set search_path = payment_service, pg_temp as $$
   with expected as (
     select generate_series(first_month, first_month + make_interval(months => months_ahead), interval '1 month')::date as month
@@ -69,22 +69,53 @@ language sql stable security definer set search_path = payment_service, pg_temp 
     select distinct date_trunc('month', payment_date at time zone 'UTC')::date as month from payments_default
     where payment_date >= '1970-01-01 00:00:00+00' and payment_date < '2100-01-01 00:00:00+00'
   )
-  select wanted.month
+  select wanted.month, bool_or(wanted.turn = 2)
   from (select month, 1 as turn from expected union all select month, 2 from found) as wanted
   where not exists (select from payment_months m where m.month = wanted.month)
   group by wanted.month
   order by min(wanted.turn), wanted.month
 $$;
 
--- Gives a month its partition and moves the rows that lie in the default partition into it; answers how many, or null
--- when the month has its partition already. Whoever writes payments waits meanwhile: a writer that had chosen the
--- default partition before would be refused after. Waits for locks no longer than told, then 55P03 and nothing is
--- changed; rows are moved and the partition is attached in one transaction, or neither is.
-create function payment_service.add_month(which date, lock_timeout_ms int) returns bigint
+-- Prepares the table of a month whose rows lie in the default partition: copies the next `most` of them, after the one
+-- named or, without it, from the first into a new table. Nobody sees the copies, nobody waits for it. Answers the last
+-- row copied, or none when there is no further one.
+create function payment_service.copy_month(which date, after_id uuid, after_date timestamptz, most int, lock_timeout_ms int)
+returns table (id uuid, payment_date text)
+language plpgsql volatile security definer set search_path = payment_service, pg_temp set timezone = 'UTC' as $$
+declare
+  first_day date := date_trunc('month', which)::date;
+  copy_name text := 'moving_' || to_char(first_day, 'YYYY_MM');
+begin
+  perform set_config('lock_timeout', lock_timeout_ms::text, true);
+  if after_id is null then
+    -- Of two processes that both believe to be the only one, neither takes the other's copies for a month.
+    lock table payments in share update exclusive mode;
+    if exists (select from payment_months m where m.month = first_day) then return; end if;
+    execute format('drop table if exists %I', copy_name);
+    execute format('create table %I (like payments including all)', copy_name);
+  end if;
+  return query execute format(
+    'with batch as materialized (
+       select * from payments_default p
+       where p.payment_date >= $1 and p.payment_date < $2 and ($3 is null or (p.id, p.payment_date) > ($3, $4))
+       order by p.id, p.payment_date limit $5
+     ), copied as (insert into %I select * from batch on conflict do nothing)
+     select batch.id, batch.payment_date::text from batch order by batch.id desc, batch.payment_date desc limit 1', copy_name)
+  using first_day::timestamp at time zone 'UTC', (first_day + interval '1 month')::timestamp at time zone 'UTC', after_id, after_date, most;
+  if not found then execute format('analyze %I', copy_name); end if;
+end $$;
+
+-- Gives a month its partition and moves its rows out of the default partition; answers how many, or null when the month
+-- has its partition already. With `copied` most of them are in the table that copy_month made, and only what has changed
+-- since is copied here. Whoever writes payments waits meanwhile: a writer that had chosen the default partition before
+-- would be refused after. Waits for locks no longer than told, then 55P03 and nothing is changed; it is all one
+-- transaction. A table that has the month's name and is no partition is somebody's: then it fails.
+create function payment_service.add_month(which date, copied boolean, lock_timeout_ms int) returns bigint
 language plpgsql volatile security definer set search_path = payment_service, pg_temp as $$
 declare
   first_day date := date_trunc('month', which)::date;
   table_name text := 'payments_' || to_char(first_day, 'YYYY_MM');
+  copy_name text := 'moving_' || to_char(first_day, 'YYYY_MM');
   from_at timestamptz := first_day::timestamp at time zone 'UTC';
   to_at timestamptz := (first_day + interval '1 month')::timestamp at time zone 'UTC';
   moved bigint;
@@ -92,16 +123,18 @@ begin
   perform set_config('lock_timeout', lock_timeout_ms::text, true);
   lock table payments in share row exclusive mode;
   if exists (select from payment_months m where m.month = first_day) then return null; end if;
-  execute format('create table %I (like payments including all)', table_name);
-  -- Spares Postgres looking for rows of other months when the table is attached.
-  execute format('alter table %I add constraint rows_of_month check (payment_date >= %L and payment_date < %L)', table_name, from_at, to_at);
-  execute format('insert into %I select * from payments_default where payment_date >= %L and payment_date < %L', table_name, from_at, to_at);
-  get diagnostics moved = row_count;
-  if moved > 0 then
-    delete from payments_default where payment_date >= from_at and payment_date < to_at;
+  if copied then
+    execute format('delete from %I c where not exists (
+      select from payments_default d where d.id = c.id and d.payment_date = c.payment_date and row(d.*) is not distinct from row(c.*))', copy_name);
+    execute format('alter table %I rename to %I', copy_name, table_name);
+  else
+    execute format('create table %I (like payments including all)', table_name);
   end if;
+  execute format('insert into %1$I select * from payments_default d where payment_date >= %2$L and payment_date < %3$L
+    and not exists (select from %1$I c where c.id = d.id and c.payment_date = d.payment_date)', table_name, from_at, to_at);
+  delete from payments_default where payment_date >= from_at and payment_date < to_at;
+  get diagnostics moved = row_count;
   execute format('alter table payments attach partition %I for values from (%L) to (%L)', table_name, from_at, to_at);
-  execute format('alter table %I drop constraint rows_of_month', table_name);
   return moved;
 end $$;
 
@@ -165,8 +198,8 @@ begin
   return 'dropped';
 end $$;
 
-revoke all on function payment_service.months_to_add, payment_service.add_month, payment_service.payment_line,
+revoke all on function payment_service.months_to_add, payment_service.copy_month, payment_service.add_month, payment_service.payment_line,
   payment_service.payment_columns, payment_service.schema_version, payment_service.export_payments,
   payment_service.drop_month from public;
-grant execute on function payment_service.months_to_add, payment_service.add_month, payment_service.payment_columns,
+grant execute on function payment_service.months_to_add, payment_service.copy_month, payment_service.add_month, payment_service.payment_columns,
   payment_service.schema_version, payment_service.export_payments, payment_service.drop_month to recoup_ingest;

@@ -1,9 +1,11 @@
 // Gives months their partitions: this one, the coming ones, and any whose rows lie in the default partition, which are
-// moved. A month is done whole or not at all, so whoever is killed in between just begins again.
+// moved: copied piece by piece while everybody works on, and then, in one transaction for which writers wait, what has
+// changed since is copied, the originals deleted and the month attached. Whoever is killed before that begins again.
 
 import type { Database } from '../database.ts';
+import type { Month } from './month.ts';
 import { patiently } from './patiently.ts';
-import { addMonth, monthsToAdd } from './store.ts';
+import { addMonth, copyMonth, monthsToAdd, type Place } from './store.ts';
 
 export interface AddMonthsOptions {
   now: Date;
@@ -12,6 +14,7 @@ export interface AddMonthsOptions {
   most: number;
   /** Between attempts; throws when it is time to stop. */
   pause: (ms: number) => Promise<void>;
+  /** Called between any two pieces of work; throws when it is time to stop. */
   progress: (done: AddedMonths) => Promise<void>;
 }
 
@@ -23,13 +26,16 @@ export type AddedMonths = {
   months_left: number;
 };
 
-/** Throws DatabaseFault; safe to repeat. */
+const rowsAtOnce = 10_000;
+
+/** Throws DatabaseFault and what `pause` and `progress` throw; safe to repeat. */
 export async function addMonths(db: Database, options: AddMonthsOptions): Promise<AddedMonths> {
   const { now, monthsAhead, most, pause, progress } = options;
   const months = await monthsToAdd(db, now, monthsAhead);
   const done = { months_added: 0, rows_moved: 0, months_left: months.length };
-  for (const month of months.slice(0, most)) {
-    const moved = await patiently((lockTimeoutMs) => addMonth(db, month, lockTimeoutMs), pause);
+  for (const { month, hasRows } of months.slice(0, most)) {
+    if (hasRows) await copyRows(db, month, pause, () => progress(done));
+    const moved = await patiently((lockTimeoutMs) => addMonth(db, month, hasRows, lockTimeoutMs), pause);
     done.months_left -= 1;
     if (moved !== null) {
       done.months_added += 1;
@@ -38,4 +44,18 @@ export async function addMonths(db: Database, options: AddMonthsOptions): Promis
     await progress(done);
   }
   return done;
+}
+
+async function copyRows(
+  db: Database,
+  month: Month,
+  pause: (ms: number) => Promise<void>,
+  between: () => Promise<void>,
+): Promise<void> {
+  let last: Place | undefined;
+  do {
+    const after = last;
+    last = await patiently((lockTimeoutMs) => copyMonth(db, month, after, rowsAtOnce, lockTimeoutMs), pause);
+    await between();
+  } while (last);
 }

@@ -19,7 +19,7 @@ export async function restoreLines(
   batches: AsyncIterable<string[]>,
   pause: (ms: number) => Promise<void>,
 ): Promise<number> {
-  await patiently((lockTimeoutMs) => addMonth(db, manifest.month, lockTimeoutMs), pause);
+  await patiently((lockTimeoutMs) => addMonth(db, manifest.month, false, lockTimeoutMs), pause);
   const columns = manifest.columns.map(({ name }) => name);
   return db.transaction(async (tx) => {
     let restored = 0;

@@ -4,19 +4,45 @@ import type { Database } from '../database.ts';
 import type { DropOutcome, ExportedRow, ExportTotals } from './export.ts';
 import type { Month } from './month.ts';
 
-export async function monthsToAdd(db: Database, now: Date, monthsAhead: number): Promise<Month[]> {
-  const rows = await db.query<{ month: Month }>(
-    'select month::text as month from payment_service.months_to_add($1, $2)',
-    [now.toISOString(), monthsAhead],
+/** `hasRows`: some of its payments lie in the default partition. */
+export const monthsToAdd = (
+  db: Database,
+  now: Date,
+  monthsAhead: number,
+): Promise<Array<{ month: Month; hasRows: boolean }>> =>
+  db.query('select month::text as month, has_rows as "hasRows" from payment_service.months_to_add($1, $2)', [
+    now.toISOString(),
+    monthsAhead,
+  ]);
+
+/** A payment's place in the order of the primary key. */
+export type Place = Pick<ExportedRow, 'id' | 'paymentDate'>;
+
+/** Copies payments after the place, from the first without one; answers the last place, or none at the end. */
+export async function copyMonth(
+  db: Database,
+  month: Month,
+  after: Place | undefined,
+  most: number,
+  lockTimeoutMs: number,
+): Promise<Place | undefined> {
+  const [row] = await db.query<Place>(
+    'select id, payment_date as "paymentDate" from payment_service.copy_month($1, $2, $3, $4, $5)',
+    [month, after?.id ?? null, after?.paymentDate ?? null, most, lockTimeoutMs],
   );
-  return rows.map(({ month }) => month);
+  return row;
 }
 
-/** How many rows it moved, or null when the month had its partition. */
-export async function addMonth(db: Database, month: Month, lockTimeoutMs: number): Promise<number | null> {
+/** How many rows it moved, or null when the month had its partition. `copied`: copyMonth has come to its end. */
+export async function addMonth(
+  db: Database,
+  month: Month,
+  copied: boolean,
+  lockTimeoutMs: number,
+): Promise<number | null> {
   const [row] = await db.query<{ moved: string | null }>(
-    'select payment_service.add_month($1, $2) as moved',
-    [month, lockTimeoutMs],
+    'select payment_service.add_month($1, $2, $3) as moved',
+    [month, copied, lockTimeoutMs],
   );
   return row!.moved === null ? null : Number(row!.moved);
 }
@@ -49,7 +75,7 @@ export async function schemaVersion(db: Database): Promise<number> {
 export const exportedRows = (
   db: Database,
   month: Month,
-  after: Pick<ExportedRow, 'id' | 'paymentDate'>,
+  after: Place,
   most: number,
 ): Promise<ExportedRow[]> =>
   db.query<ExportedRow>(

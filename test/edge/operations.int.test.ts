@@ -181,7 +181,7 @@ describe.each(runtimes)('on %s', (runtime) => {
       const { status, body } = await health();
       expect(status).toBe(503);
       expect(body.checks).toMatchObject({ partitions: 'error', partitions_ahead_months: 0 });
-      await world.db.query(`select payment_service.add_month((${nextMonth})::date, 1000)`);
+      await world.db.query(`select payment_service.add_month((${nextMonth})::date, false, 1000)`);
       expect((await health()).body.checks).toMatchObject({ partitions: 'ok', partitions_ahead_months: 3 });
     });
 

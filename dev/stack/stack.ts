@@ -38,7 +38,7 @@ export interface StackOptions {
   folder: string;
   /** Called with a readable line when a part ends that nobody asked to. */
   onLoss: (line: string) => void;
-  /** False leaves the outbox alone, for measurements. */
+  /** False starts no container and leaves the outbox alone, for measurements. */
   publisher?: boolean;
   /** Aborted, the start stops at the next step and takes everything down again. */
   signal: AbortSignal;
@@ -181,6 +181,8 @@ export async function startStack({
           DATABASE_URL: urlFor('recoup_publisher'),
           REDIS_URL: redis.url,
         }),
+      publisher &&
+        nodeProcess('ingest', 'containers/ingest/main.ts', { DATABASE_URL: urlFor('recoup_ingest') }),
     ]);
     await stopBundler();
     const bound = workers(urlFor);

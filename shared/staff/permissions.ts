@@ -3,6 +3,8 @@
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
+  'jobs:read': 'Read the jobs and how they went',
+  'jobs:run': 'Ask for a run of a job',
   'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 

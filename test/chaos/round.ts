@@ -122,7 +122,7 @@ async function sendUntilTaken(arena: Arena, body: Body, until: number): Promise<
       },
       signal: AbortSignal.timeout(10_000),
     }).catch(() => undefined);
-    const said = answer && (await answer.json().catch(() => undefined));
+    const said = (await answer?.json().catch(() => undefined)) as { payment_id?: string } | undefined;
     if (answer?.ok && said?.payment_id) return [answer.status, said.payment_id];
     if (answer && answer.status < 500 && answer.status !== 429) {
       throw new Error(`a good webhook was answered ${answer.status}: ${JSON.stringify(said)}`);
@@ -266,7 +266,7 @@ async function publishedIds(redisUrl: string, stream: string): Promise<Set<strin
   await redis.connect();
   try {
     const entries = await redis.xRange(stream, '-', '+');
-    return new Set(entries.map(({ message }) => message.event_id as string));
+    return new Set((entries ?? []).map(({ message }) => message.event_id as string));
   } finally {
     redis.destroy();
   }

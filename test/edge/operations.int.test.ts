@@ -6,6 +6,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { calendarDate } from '../../shared/calendar-date.ts';
 import { beat } from '../../shared/operations/beat.ts';
 import { about } from '../../workers/api/metrics.ts';
+import { jobNames, jobs } from '../../shared/operations/job.ts';
 import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
 import { channel } from './channels.ts';
 import { parseExposition } from './exposition.ts';
@@ -31,6 +32,13 @@ describe.each(runtimes)('on %s', (runtime) => {
     beforeEach(async () => {
       await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
       await heartbeat();
+      await beat(world.db, { process: 'ingest', instance: 'one', healthy: true, detail: {} });
+      await world.db.query('truncate operations.job_runs');
+      await world.db.query(
+        `insert into operations.job_runs (job, status, started_at, finished_at, instance)
+         select job, 'succeeded', now() - interval '5 s', now(), 'one' from unnest($1::text[]) as job`,
+        [jobNames],
+      );
     });
 
     test('is told in exactly these words while all is well', async () => {
@@ -48,7 +56,15 @@ describe.each(runtimes)('on %s', (runtime) => {
           outbox_oldest_seconds: 0,
           webhooks: 'ok',
           auth: 'ok',
+          jobs: 'ok',
+          job_runs: Object.fromEntries(
+            jobNames.map((job) => [job, { outcome: 'succeeded', age_seconds: expect.any(Number) }]),
+          ),
+          partitions: 'ok',
+          partitions_ahead_months: 3,
+          partitions_default_rows: 0,
           publisher: 'ok',
+          ingest: 'ok',
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -125,8 +141,57 @@ describe.each(runtimes)('on %s', (runtime) => {
       });
     });
 
+    const jobTroubles: [string, string, string][] = [
+      ['failed last', `set status = 'failed', error = 'x'`, 'failed'],
+      ['was left by its process', `set status = 'abandoned', error = 'x'`, 'abandoned'],
+      [
+        'is more than three intervals late',
+        `set started_at = now() - make_interval(secs => ${3 * jobs.partitions.everySeconds + 60})`,
+        'succeeded',
+      ],
+    ];
+    test.each(jobTroubles)('is bad when a job %s', async (_, change, outcome) => {
+      await world.db.query(`update operations.job_runs ${change} where job = 'partitions'`);
+      const { status, body } = await health();
+      expect([status, body.checks.jobs, body.checks.job_runs.partitions.outcome]).toEqual([
+        503,
+        'error',
+        outcome,
+      ]);
+      // A run that makes up for it: whether it helps shows when it ends, unless the trouble was only that none ran.
+      await world.db.query(
+        `insert into operations.job_runs (job, status, started_at, instance) values ('partitions', 'running', now(), 'one')`,
+      );
+      expect((await health()).body.checks.jobs).toBe(outcome === 'failed' ? 'error' : 'ok');
+    });
+
+    test('is bad while a job has never run', async () => {
+      await world.db.query(`delete from operations.job_runs where job = 'cleanup'`);
+      const { status, body } = await health();
+      expect([status, body.checks.jobs]).toEqual([503, 'error']);
+      expect(Object.keys(body.checks.job_runs)).not.toContain('cleanup');
+    });
+
+    test('counts the months that have a partition in advance, and is bad when the next one has none', async () => {
+      const nextMonth = `date_trunc('month', now() at time zone 'UTC') + interval '1 month'`;
+      const [next] = await world.db.query<{ name: string }>(
+        `select table_name as name from payment_service.payment_months where month = (${nextMonth})::date`,
+      );
+      await world.db.query(
+        `alter table payment_service.payments detach partition payment_service.${next!.name}`,
+      );
+      await world.db.query(`drop table payment_service.${next!.name}`);
+      const { status, body } = await health();
+      expect(status).toBe(503);
+      expect(body.checks).toMatchObject({ partitions: 'error', partitions_ahead_months: 0 });
+      await world.db.query(`select payment_service.add_month((${nextMonth})::date, false, 1000)`);
+      expect((await health()).body.checks).toMatchObject({ partitions: 'ok', partitions_ahead_months: 3 });
+    });
+
     test('is good again with the next heartbeat, and one instance that is gone does not matter', async () => {
-      await world.db.query(`update operations.heartbeats set beat_at = now() - interval '31 s'`);
+      await world.db.query(
+        `update operations.heartbeats set beat_at = now() - interval '31 s' where process = 'publisher'`,
+      );
       expect((await health()).status).toBe(503);
       await beat(world.db, {
         process: 'publisher',
@@ -182,7 +247,13 @@ describe.each(runtimes)('on %s', (runtime) => {
         outbox_oldest_seconds: null,
         webhooks: 'error',
         auth: 'error',
+        jobs: 'error',
+        job_runs: null,
+        partitions: 'error',
+        partitions_ahead_months: null,
+        partitions_default_rows: null,
         publisher: 'error',
+        ingest: 'error',
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);

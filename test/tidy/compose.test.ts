@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -54,6 +55,7 @@ test('every process accepts the settings it gets', () => {
     brokers: ['kafka:9092'],
     replication: 1,
   });
+  expect(readIngestSettings(environmentOf('ingest')).database.url).toContain('//recoup_ingest:');
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
   expect(readUpstashDoorSettings(environmentOf('upstash-door'))).toMatchObject({
     port: 8079,
@@ -70,6 +72,8 @@ test('no process gets a setting that it does not read', () => {
       ['containers/settings.ts', 'containers/publisher/env.ts'].some((path) =>
         read(path).includes(`${name}:`),
       ),
+    ingest: (name) =>
+      ['containers/settings.ts', 'containers/ingest/env.ts'].some((path) => read(path).includes(`${name}:`)),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     migrate: (name) =>

@@ -36,6 +36,16 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     outbox_oldest_seconds: state ? judged.oldestSeconds : null,
     webhooks: webhooksWell ? 'ok' : 'error',
     auth: authWell ? 'ok' : 'error',
+    jobs: judged.jobs,
+    /** Each job's last outcome, and the time since it last began. */
+    job_runs: state
+      ? Object.fromEntries(
+          state.jobs.map(({ job, outcome, ageSeconds }) => [job, { outcome, age_seconds: ageSeconds }]),
+        )
+      : null,
+    partitions: judged.partitions,
+    partitions_ahead_months: state?.monthsAhead ?? null,
+    partitions_default_rows: state?.defaultRows ?? null,
     ...judged.containers,
   };
   const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';

@@ -6,6 +6,7 @@ import { createCallerCheck } from '../caller.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
+import { jobRoutes } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
 import { stats } from './stats.ts';
@@ -37,6 +38,7 @@ export function createApi() {
   app.get('/api/v1/payments/stats', mayReadMetrics, stats);
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  app.route('/api/v1/jobs', jobRoutes(callerCheck));
   return app;
 }
 

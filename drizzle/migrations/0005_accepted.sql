@@ -21,5 +21,4 @@ grant usage on schema payment_service, operations to recoup_drain;
 grant execute on function payment_service.record_payments, payment_service.reverse_payments, payment_service.record_failures
   to recoup_drain;
 grant select, insert on payment_service.buried_arrivals to recoup_drain;
-grant update (replayed_at) on payment_service.buried_arrivals to recoup_drain;
 grant select, insert, update, delete on operations.heartbeats to recoup_drain;

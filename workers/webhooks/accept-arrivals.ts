@@ -40,7 +40,7 @@ export async function acceptDuringOutage<T>(
   } catch (fault) {
     const { accepted } = settings;
     if (!accepted || !(fault instanceof DatabaseFault && fault.retryable)) throw fault;
-    log.debug('database_away', errorFields(fault));
+    log.warn('database_away', errorFields(fault));
     try {
       const redis = openRedis(accepted.redis, appendTimeoutMs);
       const parameters = [String(accepted.maxLength), ...arrivals.map(writeAcceptedArrival)];

@@ -100,5 +100,7 @@ function answer(c: Ctx, channel: Channel, recorded: Recorded | Accepted): Respon
   if (recorded.outcome !== 'conflict') return c.json(body, statuses[recorded.outcome]);
   const { conflictId } = recorded;
   if (channel.conflict === 200) return c.json({ ...body, conflict_id: conflictId }, 200);
-  return refuse(c, 'payment_conflict', { members: { payment_id: paymentId, conflict_id: conflictId } });
+  return refuse(c, 'payment_conflict', {
+    members: { payment_id: recorded.paymentId, conflict_id: conflictId },
+  });
 }

@@ -115,7 +115,7 @@ export async function silent(): Promise<{ port: number; close(): void }> {
   };
 }
 
-export interface PublisherProcess {
+export interface ContainerProcess {
   child: ChildProcess;
   /** What it has logged so far. */
   lines: Array<Record<string, unknown>>;
@@ -123,9 +123,13 @@ export interface PublisherProcess {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
+export type PublisherProcess = ContainerProcess;
+export const spawnPublisher = (env: Record<string, string>): PublisherProcess =>
+  spawnContainer('publisher', env);
+
 /** With nothing in its environment but what is given. */
-export function spawnPublisher(env: Record<string, string>): PublisherProcess {
-  const main = join(import.meta.dirname, 'main.ts');
+export function spawnContainer(name: string, env: Record<string, string>): ContainerProcess {
+  const main = join(import.meta.dirname, '..', name, 'main.ts');
   const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: Array<Record<string, unknown>> = [];
   let rest = '';

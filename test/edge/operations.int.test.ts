@@ -45,7 +45,11 @@ describe.each(runtimes)('on %s', (runtime) => {
           outbox_oldest_seconds: 0,
           webhooks: 'ok',
           auth: 'ok',
+          accepted_store: 'off',
+          accepted_backlog: null,
+          accepted_buried: null,
           publisher: 'ok',
+          drain: 'off',
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -55,7 +59,8 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect((await ask(`${world.edge.urls.api}/health`)).status).toBe(200);
       for (const worker of ['webhooks', 'auth'] as const) {
         const answer = await ask(`${world.edge.urls[worker]}/health`);
-        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy' }]);
+        const outages = worker === 'webhooks' ? { outages: 'refuse' } : {};
+        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy', ...outages }]);
       }
     });
 
@@ -179,7 +184,11 @@ describe.each(runtimes)('on %s', (runtime) => {
         outbox_oldest_seconds: null,
         webhooks: 'error',
         auth: 'error',
+        accepted_store: 'error',
+        accepted_backlog: null,
+        accepted_buried: null,
         publisher: 'error',
+        drain: 'error',
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);

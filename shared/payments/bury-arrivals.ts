@@ -2,15 +2,8 @@
 // back. Burying is the end of what a process can do by itself; nothing is ever thrown away.
 
 import type { Database } from '../database.ts';
+import type { BuriedArrival } from './buried-arrival.ts';
 import { countBuriedArrivals, readBuriedArrivals, saveBuriedArrival, saveReplay } from './store.ts';
-
-export interface BuriedArrival {
-  stream: string;
-  entryId: string;
-  /** As it stood in the stream; what Postgres cannot keep in a text is replaced. */
-  arrival: string;
-  reason: string;
-}
 
 /** Throws DatabaseFault; an entry that is buried already stays as it is. */
 export const buryArrival = (db: Database, buried: BuriedArrival): Promise<void> =>

@@ -5,7 +5,7 @@ import { eq } from 'drizzle-orm';
 import { paymentConflicts } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
-import type { BuriedArrival } from './bury-arrivals.ts';
+import type { BuriedArrival } from './buried-arrival.ts';
 import type { NewFailure } from './failure.ts';
 import type { NewPayment, Recorded } from './payment.ts';
 import type { NewReversal, Reversed } from './reversal.ts';

@@ -16,6 +16,7 @@ export const roles = [
   'recoup_api',
   'recoup_publisher',
   'recoup_ingest',
+  'recoup_drain',
 ] as const;
 export type Role = (typeof roles)[number];
 

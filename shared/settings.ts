@@ -72,3 +72,10 @@ export const redisUrl = (what: string) =>
   url(what, ['redis', 'rediss'], 'redis://user:password@host:port, or rediss:// for TLS');
 
 export const logLevel = () => z._default(z.enum(logLevels, `expected ${logLevels.join(', ')}`), 'info');
+
+/** The webhooks Worker writes it and the drain reads it, so its name is said once. */
+export const acceptedStream = () =>
+  z._default(
+    z.string().check(z.refine((name) => /^[\w:.{}-]{1,200}$/.test(name), 'expected a name without spaces')),
+    'accepted:payments',
+  );

@@ -4,14 +4,15 @@ import * as z from 'zod/mini';
 import type { LogLevel } from '../shared/log.ts';
 import { flag, logLevel, text, url } from '../shared/settings.ts';
 
-const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://host');
+export const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://host');
+
+export const restToken = (what: string) =>
+  text(what).check(z.refine((value) => value.length >= 16, 'expected at least 16 characters'));
 
 export const commonVariables = {
   DATABASE_FETCH_ENDPOINT: z.optional(httpUrl("where Neon's HTTP protocol is spoken")),
   UPSTASH_REDIS_REST_URL: httpUrl('where Upstash answers'),
-  UPSTASH_REDIS_REST_TOKEN: text("Upstash's token").check(
-    z.refine((value) => value.length >= 16, 'expected at least 16 characters'),
-  ),
+  UPSTASH_REDIS_REST_TOKEN: restToken("Upstash's token"),
   LOG_LEVEL: logLevel(),
   ENABLE_METRICS: flag(true),
 };

@@ -81,6 +81,18 @@ describe('the webhooks role', () => {
   });
 });
 
+describe('the drain’s role', () => {
+  test('may call the recording functions, keep what it cannot record, and tell that it lives', async () => {
+    expect(await rightsOf('recoup_drain')).toEqual({
+      'operations.heartbeats': ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
+      'payment_service.buried_arrivals': ['INSERT', 'SELECT'],
+      'payment_service.record_failures': ['EXECUTE'],
+      'payment_service.record_payments': ['EXECUTE'],
+      'payment_service.reverse_payments': ['EXECUTE'],
+    });
+  });
+});
+
 describe('the API role', () => {
   test('may read payments, record, reverse and decide conflicts, and write nothing by itself', async () => {
     const rights = await rightsOf('recoup_api');

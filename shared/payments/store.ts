@@ -5,6 +5,7 @@ import { eq } from 'drizzle-orm';
 import { paymentConflicts } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
+import type { BuriedArrival } from './buried-arrival.ts';
 import type { NewFailure } from './failure.ts';
 import type { NewPayment, Recorded } from './payment.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
@@ -160,4 +161,32 @@ export async function removeStagingRunsBefore(db: Database, before: Date, limit:
     [before.toISOString(), limit],
   );
   return removed.length;
+}
+
+export async function saveBuriedArrival(db: Database, b: BuriedArrival): Promise<void> {
+  await db.query(
+    `insert into payment_service.buried_arrivals (stream, entry_id, arrival, reason) values ($1, $2, $3, $4)
+     on conflict do nothing`,
+    [b.stream, b.entryId, b.arrival, b.reason],
+  );
+}
+
+export async function countBuriedArrivals(db: Database): Promise<number> {
+  const [row] = await db.query<{ waiting: number }>(
+    'select count(*)::int as waiting from payment_service.buried_arrivals where replayed_at is null',
+  );
+  return row?.waiting ?? 0;
+}
+
+export const readBuriedArrivals = (db: Database): Promise<BuriedArrival[]> =>
+  db.query<BuriedArrival>(
+    `select stream, entry_id as "entryId", arrival, reason from payment_service.buried_arrivals
+     where replayed_at is null order by buried_at, entry_id`,
+  );
+
+export async function saveReplay(db: Database, b: BuriedArrival): Promise<void> {
+  await db.query(
+    'update payment_service.buried_arrivals set replayed_at = now() where stream = $1 and entry_id = $2',
+    [b.stream, b.entryId],
+  );
 }

@@ -91,7 +91,7 @@ export async function readSystemState(db: Database): Promise<SystemState> {
 }
 
 /** The containers that must be alive, whoever runs them. */
-const expectedProcesses = ['publisher', 'ingest'] as const;
+const expectedProcesses = ['publisher', 'ingest', 'drain'] as const;
 
 /** An instance that has not been heard of for this long is dead. */
 const silentAfterSeconds = 30;
@@ -102,10 +102,15 @@ const lateAfterSeconds = 60;
 const lateAfterIntervals = 3;
 
 type Check = 'ok' | 'error';
+/** `off`: webhooks accept nothing during an outage. `unknown`: that Redis does not say how durable it is. */
+export type AcceptedCheck = Check | 'off' | 'unknown';
 const check = (healthy: boolean): Check => (healthy ? 'ok' : 'error');
 
-/** What the state says about the log, the outbox and each expected container. Of what is unknown nothing is well. */
-export function judge(state: SystemState | undefined) {
+/**
+ * What the state says about the log, the outbox, the accepted payments and each expected container. Of what is unknown
+ * nothing is well. Where webhooks accept nothing during an outage, no drain is expected.
+ */
+export function judge(state: SystemState | undefined, { accepting }: { accepting: boolean }) {
   const { outbox, pulses } = state ?? { outbox: [], pulses: [] };
   const alive = pulses.filter((pulse) => pulse.ageSeconds < silentAfterSeconds);
   const oldestSeconds = Math.max(0, ...outbox.map((destination) => destination.oldestSeconds));
@@ -122,12 +127,32 @@ export function judge(state: SystemState | undefined) {
       ),
     ),
     partitions: check(state !== undefined && state.monthsAhead >= 1),
+    accepted: acceptedState(accepting ? alive.filter(({ process }) => process === 'drain') : undefined),
     containers: Object.fromEntries(
       expectedProcesses.map((process) => {
+        if (process === 'drain' && !accepting) return [process, 'off'];
         const instances = alive.filter((pulse) => pulse.process === process);
         return [process, check(instances.length > 0 && instances.every((pulse) => pulse.healthy))];
       }),
-    ) as Record<(typeof expectedProcesses)[number], Check>,
+    ) as Record<(typeof expectedProcesses)[number], Check | 'off'>,
+  };
+}
+
+/** What the drains know of their stream; the one that spoke last knows best how much waits. */
+function acceptedState(drains: Pulse[] | undefined): {
+  store: AcceptedCheck;
+  backlog: number | null;
+  buried: number | null;
+} {
+  if (!drains) return { store: 'off', backlog: null, buried: null };
+  const [latest] = drains.toSorted((a, b) => a.ageSeconds - b.ageSeconds);
+  const stores = drains.map(({ detail }) => detail.store);
+  const told = (name: string) => (typeof latest?.detail[name] === 'number' ? latest.detail[name] : null);
+  const durable = stores.length > 0 && stores.every((store) => store === 'durable' || store === 'unknown');
+  return {
+    store: durable && stores.includes('unknown') ? 'unknown' : check(durable),
+    backlog: told('backlog'),
+    buried: told('buried'),
   };
 }
 

@@ -6,8 +6,8 @@ import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
 import { type ContainerProcess, spawnContainer } from '../../containers/testing.ts';
-import type { Database } from '../../shared/database.ts';
 import type { TcpGate } from '../../dev/doors/tcp-gate.ts';
+import type { Database } from '../../shared/database.ts';
 import { type Chance, seeded } from './seeded.ts';
 
 export const victims = ['edge', 'ingest', 'publisher', 'drain'] as const;
@@ -104,7 +104,11 @@ function bodies(chance: Chance, prefix: string, count: number): Body[] {
 }
 
 /** Sends one webhook until it is answered 2xx, as a sender with patience does. Answers the last status and the id. */
-async function sendUntilTaken(arena: Arena, body: Body, until: number): Promise<[status: number, id: string]> {
+async function sendUntilTaken(
+  arena: Arena,
+  body: Body,
+  until: number,
+): Promise<[status: number, id: string]> {
   for (let pauseMs = 50; ; pauseMs = Math.min(pauseMs * 2, 500)) {
     const text = JSON.stringify(body);
     const id = `msg_${randomUUID()}`;
@@ -127,7 +131,8 @@ async function sendUntilTaken(arena: Arena, body: Body, until: number): Promise<
     if (answer && answer.status < 500 && answer.status !== 429) {
       throw new Error(`a good webhook was answered ${answer.status}: ${JSON.stringify(said)}`);
     }
-    if (Date.now() > until) throw new Error(`a webhook was not taken in time: ${answer?.status ?? 'no answer'}`);
+    if (Date.now() > until)
+      throw new Error(`a webhook was not taken in time: ${answer?.status ?? 'no answer'}`);
     await sleep(pauseMs);
   }
 }

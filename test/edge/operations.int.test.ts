@@ -5,8 +5,8 @@ import { createClient } from 'redis';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { calendarDate } from '../../shared/calendar-date.ts';
 import { beat } from '../../shared/operations/beat.ts';
-import { about } from '../../workers/api/metrics.ts';
 import { jobNames, jobs } from '../../shared/operations/job.ts';
+import { about } from '../../workers/api/metrics.ts';
 import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
 import { channel } from './channels.ts';
 import { parseExposition } from './exposition.ts';
@@ -63,8 +63,12 @@ describe.each(runtimes)('on %s', (runtime) => {
           partitions: 'ok',
           partitions_ahead_months: 3,
           partitions_default_rows: 0,
+          accepted_store: 'off',
+          accepted_backlog: null,
+          accepted_buried: null,
           publisher: 'ok',
           ingest: 'ok',
+          drain: 'off',
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -74,7 +78,8 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect((await ask(`${world.edge.urls.api}/health`)).status).toBe(200);
       for (const worker of ['webhooks', 'auth'] as const) {
         const answer = await ask(`${world.edge.urls[worker]}/health`);
-        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy' }]);
+        const outages = worker === 'webhooks' ? { outages: 'refuse' } : {};
+        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy', ...outages }]);
       }
     });
 
@@ -252,8 +257,12 @@ describe.each(runtimes)('on %s', (runtime) => {
         partitions: 'error',
         partitions_ahead_months: null,
         partitions_default_rows: null,
+        accepted_store: 'error',
+        accepted_backlog: null,
+        accepted_buried: null,
         publisher: 'error',
         ingest: 'error',
+        drain: 'error',
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);

@@ -34,9 +34,17 @@ export interface World {
     postgres: TcpGate;
     /** Workers to Redis' HTTP door. */
     redis: TcpGate;
+    /** Workers to the HTTP door of the Redis that keeps accepted payments. */
+    accepted: TcpGate;
   };
   /** Of the Redis behind its gate and door. */
   redisUrl: string;
+  /** That Redis itself; Workers know of it where `changes` say so. */
+  acceptedRedisUrl: string;
+  /** For the webhooks Worker that is to accept payments while the database is away. */
+  accepting: Record<string, string>;
+  /** A role's way to Postgres, through the gate. */
+  urlFor(role: Role): string;
   /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
   anotherEdge(changes?: Changes): Promise<Edge>;
   /** The token of a new API key. */
@@ -73,6 +81,12 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       postgres: await gateTo(database.url),
       database: await gateTo(await doorOf(openNeonDoor({ port: 0 }))),
       redis: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
+      accepted: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
+    };
+    world.acceptedRedisUrl = redis.url;
+    world.accepting = {
+      ACCEPTED_REDIS_REST_URL: `http://127.0.0.1:${world.gates.accepted.port}`,
+      ACCEPTED_REDIS_REST_TOKEN: token,
     };
     const common = {
       DATABASE_FETCH_ENDPOINT: `http://127.0.0.1:${world.gates.database.port}/sql`,
@@ -81,6 +95,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     };
     const urlFor = (role: Role) =>
       Object.assign(new URL(database.urlFor(role)), { port: world.gates.postgres.port }).href;
+    world.urlFor = urlFor;
     world.anotherEdge = async (more = {}) => {
       const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
         ...common,

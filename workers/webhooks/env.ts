@@ -4,8 +4,16 @@ import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
-import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
-import { commonSettings, commonVariables } from '../settings.ts';
+import {
+  acceptedStream,
+  flag,
+  parseSettings,
+  postgresUrl,
+  SettingsFault,
+  text,
+  wholeNumber,
+} from '../../shared/settings.ts';
+import { commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
 
 const variables = z.object({
   ...commonVariables,
@@ -23,6 +31,10 @@ const variables = z.object({
   MEMORY_CACHE_MAX_SIZE: wholeNumber(10_000, 1, 1_000_000),
   ENABLE_REDIS_CACHE: flag(true),
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
+  ACCEPTED_REDIS_REST_URL: z.optional(httpUrl('where the Redis of accepted payments answers')),
+  ACCEPTED_REDIS_REST_TOKEN: z.optional(restToken('its token')),
+  ACCEPTED_STREAM: acceptedStream(),
+  ACCEPTED_MAX_LENGTH: wholeNumber(1_000_000, 1, 1_000_000_000),
 });
 
 /** The names this Worker reads, beside its channels' secrets. */
@@ -35,6 +47,9 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
   const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
   if (values.DEFAULT_CHANNEL && !channels.has(defaultChannel))
     all.push('DEFAULT_CHANNEL: is none of CHANNELS');
+  const { ACCEPTED_REDIS_REST_URL: acceptedUrl, ACCEPTED_REDIS_REST_TOKEN: acceptedToken } = values;
+  if (acceptedUrl && !acceptedToken) all.push('ACCEPTED_REDIS_REST_TOKEN: is missing beside its URL');
+  if (acceptedToken && !acceptedUrl) all.push('ACCEPTED_REDIS_REST_URL: is missing beside its token');
   if (all.length > 0) throw new SettingsFault('webhooks', all);
   return {
     ...commonSettings(values),
@@ -50,6 +65,15 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,
     redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
+    /** Where payments wait while the database is away; undefined: they are refused. */
+    accepted:
+      acceptedUrl && acceptedToken
+        ? {
+            redis: { url: acceptedUrl, token: acceptedToken },
+            stream: values.ACCEPTED_STREAM,
+            maxLength: values.ACCEPTED_MAX_LENGTH,
+          }
+        : undefined,
   };
 }
 export type WebhooksSettings = ReturnType<typeof readWebhooksSettings>;

@@ -8,6 +8,7 @@ import type { Afterwards } from '../afterwards.ts';
 import { openDatabase } from '../database.ts';
 import { openRedis } from '../redis.ts';
 import type { WebhooksSettings } from './env.ts';
+import { guarded } from './guarded-database.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
 /** A database slower than this is helped by asking Redis whether the payment is known already. */
@@ -18,7 +19,7 @@ export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Pro
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
 export function createRecorder(settings: WebhooksSettings): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
-  const db = openDatabase(settings.database);
+  const db = settings.accepted ? guarded(openDatabase(settings.database)) : openDatabase(settings.database);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;

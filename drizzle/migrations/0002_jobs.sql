@@ -111,7 +111,8 @@ end $$;
 -- would be refused after. Waits for locks no longer than told, then 55P03 and nothing is changed; it is all one
 -- transaction. A table that has the month's name and is no partition is somebody's: then it fails.
 create function payment_service.add_month(which date, copied boolean, lock_timeout_ms int) returns bigint
-language plpgsql volatile security definer set search_path = payment_service, pg_temp as $$
+-- Nothing is known of a new table's rows yet, and a look into its index for each row would take twice as long.
+language plpgsql volatile security definer set search_path = payment_service, pg_temp set enable_nestloop = off set work_mem = '64MB' as $$
 declare
   first_day date := date_trunc('month', which)::date;
   table_name text := 'payments_' || to_char(first_day, 'YYYY_MM');

@@ -86,13 +86,16 @@ describe('the API role', () => {
     const rights = await rightsOf('recoup_api');
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
+      'operations.keep_answer',
       'payment_service.accept_conflict',
       'payment_service.currency_exponent',
       'payment_service.dismiss_conflict',
       'payment_service.payment_status',
       'payment_service.record_failures',
       'payment_service.record_payments',
+      'payment_service.record_payments_once',
       'payment_service.reverse_payments',
+      'payment_service.reverse_payments_once',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });

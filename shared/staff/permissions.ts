@@ -2,6 +2,8 @@
 
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
+  'payments:record': 'Record payments',
+  'payments:reverse': 'Reverse payments',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
   'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;

@@ -8,7 +8,9 @@ import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
+import { reversalRoutes } from './reversals.ts';
 import { stats } from './stats.ts';
+import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -37,6 +39,8 @@ export function createApi() {
   app.get('/api/v1/payments/stats', mayReadMetrics, stats);
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  app.route('/api/v1/payment-reversals', reversalRoutes(callerCheck));
+  app.route('/api/payments', unversionedPaymentRoutes(callerCheck));
   return app;
 }
 

@@ -12,7 +12,7 @@ export const problems = {
   unknown_channel: [404, 'No such channel is configured'],
   request_timeout: [408, 'The body did not arrive in time'],
   payment_conflict: [409, 'The reference belongs to a payment with other facts'],
-  reversal_refused: [409, 'There is not so much left of the payment to reverse'],
+  reversal_refused: [409, 'The payment cannot be reversed by this much'],
   reversal_conflict: [409, 'The reversal reference was used for another amount'],
   already_decided: [409, 'The conflict has been decided the other way'],
   body_too_large: [413, 'The body is too large'],

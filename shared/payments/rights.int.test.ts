@@ -118,3 +118,17 @@ describe('the API role', () => {
     await api.close();
   });
 });
+
+test('publishing again, taking a key and forgetting old ones are nothing that the edge may do', async () => {
+  const rows = await owner.query<{ name: string; held: string[] | null }>(
+    `select proname as name, array_agg(rolname::text order by rolname) filter (where has_function_privilege(r.oid, p.oid, 'EXECUTE')) as held
+     from pg_proc p, pg_roles r
+     where proname in ('publish_again', 'claim_key', 'remove_old_idempotency_keys') and rolname like 'recoup\\_%'
+     group by proname order by proname`,
+  );
+  expect(rows).toEqual([
+    { name: 'claim_key', held: null },
+    { name: 'publish_again', held: null },
+    { name: 'remove_old_idempotency_keys', held: ['recoup_ingest'] },
+  ]);
+});

@@ -63,7 +63,6 @@ export async function readReversals(
     .limit(limit + 1);
   return toPage(rows, limit);
 }
-export type ReversalRow = Awaited<ReturnType<typeof readReversals>>['rows'][number];
 
 /** How far a payment is reversed. */
 export interface ReversedState {

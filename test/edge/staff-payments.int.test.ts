@@ -1,6 +1,7 @@
 // Staff and services record payments and take them back: exactly, once, and never more than was paid.
 
 import { beforeAll, describe, expect, test } from 'vitest';
+import { recordFailures } from '../../shared/payments/record-failures.ts';
 import {
   type Answer,
   aPayment,
@@ -109,6 +110,46 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect((await deliver(world.edge, webhook)).body).toEqual({
         status: 'duplicate',
         payment_id: first.body.id,
+      });
+    });
+
+    test('a payment whose month was exported is known all the same', async () => {
+      const request = aRequest();
+      const { id } = (await record(request)).body;
+      await world.db.query('delete from payment_service.payments where id = $1', [id]);
+      const again = await record(request);
+      expect([again.status, again.body]).toEqual([
+        200,
+        { id, referenceNumber: request.referenceNumber, exported: true },
+      ]);
+      const reversed = await reverse(request.referenceNumber, { reason: 'late' }, withKey());
+      expect(reversed.body).toMatchObject({ status: 'applied', payment: { id, status: 'reversed' } });
+    });
+
+    test('a reference of which only attempts are known has failed, and can still be paid', async () => {
+      const request = aRequest();
+      const failure = {
+        namespace: 'default',
+        referenceNumber: request.referenceNumber,
+        failureReference: 'evt-1',
+        loanAccountNumber: 'LN-1001',
+        cif: null,
+        amount: null,
+        reason: 'insufficient_funds',
+        occurredAt: new Date('2026-03-09T08:00:00Z'),
+        paymentChannel: 'standard',
+        source: 'webhook',
+        actor: 'channel:standard',
+      } as const;
+      await recordFailures(world.db, [failure]);
+      const failed = { id: null, status: 'failed', amount: null, history: [{ type: 'failed' }] };
+      expect((await get(`/api/v1/payments/${request.referenceNumber}`)).body).toMatchObject(failed);
+      expect((await get(`/api/payments/${request.referenceNumber}`)).body).toMatchObject(failed);
+      const paid = await record(request);
+      expect(paid.status).toBe(201);
+      expect(paid.body).toMatchObject({
+        status: 'received',
+        history: [{ type: 'failed' }, { type: 'received' }],
       });
     });
 

@@ -37,6 +37,7 @@ export const payments = schema.table('payments', {
   id: uuid('id').notNull(),
   ...version,
   linkedPaymentId: uuid('linked_payment_id'),
+  requiresReceipt: boolean('requires_receipt').notNull(),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 });
 

@@ -2,6 +2,7 @@
 
 import type { Database } from '../database.ts';
 import type { Heartbeat } from './heartbeat.ts';
+import { type IdempotencyKey, idempotencyKeyDays } from './idempotency-key.ts';
 import { abandonedLimit, type JobName, type RunDetail, type RunEnd, type Schedule } from './job.ts';
 
 export async function saveHeartbeat(db: Database, heartbeat: Heartbeat): Promise<void> {
@@ -125,4 +126,25 @@ export async function removeRunsBefore(db: Database, before: Date, limit: number
     [before.toISOString(), limit],
   );
   return removed.length;
+}
+
+/** The answer that is kept now; undefined when the key is gone. */
+export async function saveAnswer(
+  db: Database,
+  { actor, key }: IdempotencyKey,
+  answer: string,
+): Promise<string | undefined> {
+  const [row] = await db.query<{ answer: string | null }>(
+    'select operations.keep_answer($1, $2, $3) as answer',
+    [actor, key, answer],
+  );
+  return row?.answer ?? undefined;
+}
+
+export async function deleteOldIdempotencyKeys(db: Database, limit: number): Promise<number> {
+  const [row] = await db.query<{ removed: number }>(
+    'select operations.remove_old_idempotency_keys(make_interval(days => $1), $2) as removed',
+    [idempotencyKeyDays, limit],
+  );
+  return row?.removed ?? 0;
 }

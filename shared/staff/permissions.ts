@@ -2,6 +2,8 @@
 
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
+  'payments:record': 'Record payments',
+  'payments:reverse': 'Reverse payments',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
   'jobs:read': 'Read the jobs and how they went',
   'jobs:run': 'Ask for a run of a job',

@@ -9,7 +9,9 @@ import { health } from './health.ts';
 import { jobRoutes } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
+import { reversalRoutes } from './reversals.ts';
 import { stats } from './stats.ts';
+import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -39,6 +41,8 @@ export function createApi() {
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
   app.route('/api/v1/jobs', jobRoutes(callerCheck));
+  app.route('/api/v1/payment-reversals', reversalRoutes(callerCheck));
+  app.route('/api/payments', unversionedPaymentRoutes(callerCheck));
   return app;
 }
 

@@ -36,11 +36,10 @@ export const identityOf = ({ namespace, referenceNumber }: Identity): string =>
   JSON.stringify([namespace, referenceNumber]);
 
 /** The payment's id, the same for every way in: webhook, retry, staging. */
-export const paymentIdOf = (payment: Identity): Promise<string> => uuidOf(paymentSpace, identityOf(payment));
+export const paymentIdOf = (payment: Identity): string => uuidOf(paymentSpace, identityOf(payment));
 
 /** The id of the event `payment.recorded` for a payment id. */
-export const recordedEventIdOf = (paymentId: string): Promise<string> =>
-  uuidOf(recordedEventSpace, paymentId);
+export const recordedEventIdOf = (paymentId: string): string => uuidOf(recordedEventSpace, paymentId);
 
 /** The identity of the payment that an accepted conflict becomes. */
 export const conflictNamespace = (conflictId: string): string => `conflict:${conflictId}`;

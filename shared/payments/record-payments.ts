@@ -20,11 +20,9 @@ export async function recordPayments(
   payments: readonly NewPayment[],
   from: { source: PaymentSource; actor: string },
 ): Promise<Recorded[]> {
-  const identified = await Promise.all(
-    payments.map(async (payment) => {
-      const id = await paymentIdOf(payment);
-      return { ...payment, id, eventId: await recordedEventIdOf(id) };
-    }),
-  );
+  const identified = payments.map((payment) => {
+    const id = paymentIdOf(payment);
+    return { ...payment, id, eventId: recordedEventIdOf(id) };
+  });
   return saveRecordedPayments(db, identified, from);
 }

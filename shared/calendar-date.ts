@@ -74,10 +74,13 @@ function offsetAt(instantMs: number, zone: string): number {
   return wallClock(wholeSecond, zone) - wholeSecond;
 }
 
-/** The calendar date of an instant in a zone. */
-export function calendarDate(instant: Date, zone: string): string {
-  return new Date(instant.getTime() + offsetAt(instant.getTime(), zone)).toISOString().slice(0, 10);
+/** What the zone's clock shows at an instant: 'YYYY-MM-DDTHH:MM:SS.mmm'. */
+export function localTime(instant: Date, zone: string): string {
+  return new Date(instant.getTime() + offsetAt(instant.getTime(), zone)).toISOString().slice(0, 23);
 }
+
+/** The calendar date of an instant in a zone. */
+export const calendarDate = (instant: Date, zone: string): string => localTime(instant, zone).slice(0, 10);
 
 /**
  * The instant at which the zone's clock shows this wall time (given as if it were UTC). A time that the clock skips

@@ -23,13 +23,11 @@ type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; fa
 
 export const identifier = (field: keyof typeof identifierLimits) => {
   const limit = identifierLimits[field];
-  return z
-    .string(identifierMessage(limit))
-    .check(
-      z.refine((text) => identifierFault(text, limit) === undefined, {
-        error: (issue) => identifierFault(issue.input as string, limit) ?? '',
-      }),
-    );
+  return z.string(identifierMessage(limit)).check(
+    z.refine((text) => identifierFault(text, limit) === undefined, {
+      error: (issue) => identifierFault(issue.input as string, limit) ?? '',
+    }),
+  );
 };
 
 const isObject = (value: unknown) =>
@@ -45,11 +43,7 @@ const bodySchema = (timeZone: string) =>
         (value) => typeof value === 'string' || isNumberSource(value),
         'expected a number or a decimal text',
       ),
-      currency: z.nullish(
-        z
-          .string(currencyMessage)
-          .check(z.refine(isCurrency, currencyMessage)),
-      ),
+      currency: z.nullish(z.string(currencyMessage).check(z.refine(isCurrency, currencyMessage))),
       payment_date: z
         .string('expected an ISO 8601 date and time')
         .check(

@@ -2,8 +2,8 @@
 // back to be processed like any other. A row that is not quarantined is left alone.
 
 import type { Database } from '../database.ts';
-import { saveCorrection, saveRelease } from './store.ts';
 import type { StagedRow } from './staged-row.ts';
+import { saveCorrection, saveRelease } from './store.ts';
 
 /** The most that one call releases. */
 export const releaseLimit = 10_000;

@@ -1,7 +1,7 @@
 // Takes one batch of staged rows to the payments, in one transaction: claim, read, record, mark, log. Killed anywhere,
 // it has changed nothing but its line in the log, which the next look finds without its transaction and closes.
 //
-//   a batch that faults       uses an attempt, which is written down in a transaction of its own
+//   a batch that faults       goes back to before it was recorded, and uses an attempt
 //   up to maxRetries          its rows stay together and wait: 1 s, 2 s, 4 s ... up to a minute
 //   after that                it is halved, each half is tried at once and halved again when it faults
 //   a single row that faults  is quarantined
@@ -9,11 +9,12 @@
 // A process that is killed, a database that is away or a batch that cannot be the rows' fault uses up no attempt: it is
 // thrown, and the rows are as they were.
 
-import { DatabaseFault, type TransactionalDatabase } from '../database.ts';
-import type { NewPayment } from '../payments/payment.ts';
+import { type Database, DatabaseFault, type TransactionalDatabase } from '../database.ts';
+import type { NewPayment, Recorded } from '../payments/payment.ts';
 import { recordPayments } from '../payments/record-payments.ts';
 import { type ReadStagedRow, reasonOf } from './staged-row.ts';
 import {
+  backToSavepoint,
   beginBatch,
   type ClaimedRow,
   type Counts,
@@ -28,6 +29,7 @@ import {
   type Range,
   type RecordedRow,
   setAside,
+  setSavepoint,
 } from './store.ts';
 
 export interface IngestOptions {
@@ -48,7 +50,14 @@ export interface IngestedBatch extends Counts {
   setAside: number;
 }
 
-const nothing: IngestedBatch = { rows: 0, recorded: 0, duplicate: 0, conflict: 0, quarantined: 0, setAside: 0 };
+const nothing: IngestedBatch = {
+  rows: 0,
+  recorded: 0,
+  duplicate: 0,
+  conflict: 0,
+  quarantined: 0,
+  setAside: 0,
+};
 const source = { source: 'staging', actor: 'job:staging' } as const;
 const retryBackoff = { minMs: 1_000, maxMs: 60_000 };
 
@@ -70,58 +79,54 @@ export const ingestRetry = (options: IngestOptions): Promise<IngestedBatch> =>
 
 async function ingest(
   options: IngestOptions,
-  claim: (tx: Parameters<typeof claimRetry>[0]) => Promise<ClaimedRow[]>,
+  claim: (tx: Database) => Promise<ClaimedRow[]>,
 ): Promise<IngestedBatch> {
   const batchId = crypto.randomUUID();
-  let rows: ClaimedRow[] = [];
-  let logged = Promise.resolve();
-  try {
-    return await options.db.transaction(async (tx) => {
-      await beginBatch(tx, batchId);
-      rows = await claim(tx);
-      const [first, last] = [rows[0], rows.at(-1)];
-      if (!first || !last) return nothing;
-      logged = logStarted(options.db, {
-        id: batchId,
-        startId: first.id,
-        endId: last.id,
-        rows: rows.length,
-        instance: options.instance,
-      });
-      // Whichever fails first is the fault; this one is looked at below.
-      logged.catch(() => {});
-
-      const { payments, paymentRows, quarantined } = sort(rows, options.read);
-      const recorded = await recordPayments(tx, payments, source);
-      const marked = paymentRows.map((row, n): RecordedRow => {
-        const one = recorded[n] as (typeof recorded)[number];
-        return {
-          id: row.id,
-          outcome: one.outcome === 'created' ? 'recorded' : one.outcome,
-          paymentId: one.paymentId,
-          conflictId: one.outcome === 'conflict' ? one.conflictId : null,
-        };
-      });
-      const processedAt = options.wallClock();
-      await markRecorded(tx, marked, processedAt);
-      await markQuarantined(tx, quarantined, processedAt);
-      const count = (outcome: RecordedRow['outcome']) =>
-        marked.reduce((sum, row) => sum + (row.outcome === outcome ? 1 : 0), 0);
-      const counts = {
-        recorded: count('recorded'),
-        duplicate: count('duplicate'),
-        conflict: count('conflict'),
-        quarantined: quarantined.length,
-      };
+  return options.db.transaction(async (tx) => {
+    await beginBatch(tx, batchId);
+    const rows = await claim(tx);
+    const [first, last] = [rows[0], rows.at(-1)];
+    if (!first || !last) return nothing;
+    const logged = logStarted(options.db, {
+      id: batchId,
+      startId: first.id,
+      endId: last.id,
+      rows: rows.length,
+      instance: options.instance,
+    });
+    // Whichever fails first is the fault; this one is looked at when the rest is done.
+    logged.catch(() => {});
+    await setSavepoint(tx);
+    try {
+      const counts = await record(options, tx, rows);
       await logged;
       await logCompleted(tx, batchId, counts);
       return { rows: rows.length, ...counts, setAside: 0 };
-    });
-  } catch (error) {
-    if (rows.length === 0 || !isOfTheRows(error)) throw error;
-    await logged.catch(() => {});
-    return putBack(options, batchId, rows, error);
-  }
+    } catch (error) {
+      if (!isOfTheRows(error)) throw error;
+      // The rows stay locked: nobody takes them between what failed and what is said about it.
+      await backToSavepoint(tx);
+      await logged;
+      return putBack(options, tx, batchId, rows, error);
+    }
+  });
+}
+
+async function record(options: IngestOptions, tx: Database, rows: readonly ClaimedRow[]): Promise<Counts> {
+  const { payments, paymentRows, quarantined } = sort(rows, options.read);
+  const recorded = await recordPayments(tx, payments, source);
+  const counts: Counts = { recorded: 0, duplicate: 0, conflict: 0, quarantined: quarantined.length };
+  const marked = paymentRows.map((row, n): RecordedRow => {
+    const one = recorded[n] as Recorded;
+    const outcome = one.outcome === 'created' ? 'recorded' : one.outcome;
+    counts[outcome] += 1;
+    const conflictId = one.outcome === 'conflict' ? one.conflictId : null;
+    return { id: row.id, outcome, paymentId: one.paymentId, conflictId };
+  });
+  const processedAt = options.wallClock();
+  await markRecorded(tx, marked, processedAt);
+  await markQuarantined(tx, quarantined, processedAt);
+  return counts;
 }
 
 function sort(rows: readonly ClaimedRow[], read: ReadStagedRow) {
@@ -151,6 +156,7 @@ const isOfTheRows = (error: unknown): boolean =>
 
 async function putBack(
   options: IngestOptions,
+  tx: Database,
   batchId: string,
   rows: readonly ClaimedRow[],
   error: unknown,
@@ -158,35 +164,24 @@ async function putBack(
   const attempts = Math.max(...rows.map((row) => row.attempts)) + 1;
   const ids = rows.map((row) => row.id);
   const fault = describe(error);
-  const isLast = attempts > options.maxRetries;
-  await options.db.transaction(async (tx) => {
-    await logFailed(tx, batchId, { ...fault, attempt: attempts });
-    if (!isLast) {
-      const waitMs = Math.min(retryBackoff.maxMs, retryBackoff.minMs * 2 ** (attempts - 1));
-      await setAside(tx, { ids, batchId, attempts, waitMs });
-    } else if (ids.length > 1) {
-      const middle = Math.ceil(ids.length / 2);
+  await logFailed(tx, batchId, { ...fault, attempt: attempts });
+  if (attempts <= options.maxRetries) {
+    const waitMs = Math.min(retryBackoff.maxMs, retryBackoff.minMs * 2 ** (attempts - 1));
+    await setAside(tx, { ids, batchId, attempts, waitMs });
+  } else if (ids.length > 1) {
+    const middle = Math.ceil(ids.length / 2);
+    for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
+      const halfId = crypto.randomUUID();
       // The attempts stay at their most, so that a half that faults is halved again.
-      for (const half of [ids.slice(0, middle), ids.slice(middle)]) {
-        await setAside(tx, {
-          ids: half,
-          batchId: crypto.randomUUID(),
-          attempts: options.maxRetries,
-          waitMs: 0,
-        });
-      }
-    } else {
-      const quarantined = ids.map((id) => ({
-        id,
-        reason: 'fault',
-        faults: [{ field: 'row', code: fault.code, message: fault.message }],
-      }));
-      await markQuarantined(tx, quarantined, options.wallClock());
+      await setAside(tx, { ids: half, batchId: halfId, attempts: options.maxRetries, waitMs: 0 });
     }
-  });
-  return isLast && ids.length === 1
-    ? { ...nothing, rows: 1, quarantined: 1 }
-    : { ...nothing, rows: ids.length, setAside: ids.length };
+  } else {
+    const faults = [{ field: 'row', code: fault.code, message: fault.message }];
+    const quarantined = ids.map((id) => ({ id, reason: 'fault', faults }));
+    await markQuarantined(tx, quarantined, options.wallClock());
+    return { ...nothing, rows: 1, quarantined: 1 };
+  }
+  return { ...nothing, rows: ids.length, setAside: ids.length };
 }
 
 /** For who may see the rows themselves: the database's own words may quote them, so they go into no log line. */

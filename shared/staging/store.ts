@@ -21,12 +21,15 @@ export interface Range {
  * the database's own style is.
  */
 export async function beginBatch(tx: Database, batchId: string): Promise<void> {
-  await tx.query(
-    `select pg_advisory_xact_lock(${lockOf('$1')}), set_config('datestyle', 'ISO, YMD', true)`,
-    [batchId],
-  );
+  await tx.query(`select pg_advisory_xact_lock(${lockOf('$1')}), set_config('datestyle', 'ISO, YMD', true)`, [
+    batchId,
+  ]);
 }
 const lockOf = (uuid: string) => `hashtextextended('staging ' || ${uuid}::text, 0)`;
+
+/** What is done from here on can be undone without letting go of what was claimed. */
+export const setSavepoint = (tx: Database): Promise<unknown> => tx.query('savepoint claimed');
+export const backToSavepoint = (tx: Database): Promise<unknown> => tx.query('rollback to savepoint claimed');
 
 // One character more than is allowed tells that it is too long, and bounds what a batch holds in memory.
 const claimColumns = `id::text, left(reference_number, 256) as reference_number,
@@ -170,7 +173,7 @@ export async function markQuarantined(
     `update public.payment_staging s
      set processed = true, processed_at = $1::timestamp, outcome = 'quarantined', reason = m.reason, faults = m.faults::jsonb
      from unnest($2::bigint[], $3::text[], $4::text[]) as m (id, reason, faults)
-     where s.id = m.id and s.processed is not true`,
+     where s.id = m.id`,
     [
       processedAt,
       rows.map((row) => row.id),
@@ -180,17 +183,15 @@ export async function markQuarantined(
   );
 }
 
-/** Sets rows aside as one batch that is to be tried again, so many times in vain so far. */
+/** Sets claimed rows aside as one batch that is to be tried again, so many times in vain so far. */
 export async function setAside(
   tx: Database,
   rows: { ids: readonly string[]; batchId: string; attempts: number; waitMs: number },
 ): Promise<void> {
   await tx.query(
-    `update public.payment_staging s
+    `update public.payment_staging
      set batch_id = $2, attempts = $3, retry_at = now() + make_interval(secs => $4::float8 / 1000)
-     from (select id from public.payment_staging
-           where id = any ($1::bigint[]) and processed is not true order by id for update) as mine
-     where s.id = mine.id`,
+     where id = any ($1::bigint[])`,
     [rows.ids, rows.batchId, rows.attempts, rows.waitMs],
   );
 }

@@ -83,8 +83,10 @@ describe('the API role', () => {
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
       'payment_service.accept_conflict',
+      'payment_service.correct_staged',
       'payment_service.currency_exponent',
       'payment_service.dismiss_conflict',
+      'payment_service.release_staged',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });

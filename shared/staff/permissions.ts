@@ -3,6 +3,8 @@
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
+  'staging:read': 'Read quarantined rows of the staging table',
+  'staging:correct': 'Correct and release quarantined rows',
   'metrics:read': 'Read the metrics of the whole system',
 } as const;
 

@@ -11,6 +11,7 @@ const timeoutMs = 5_000;
 export async function jsonBody<S extends z.ZodMiniObject, T>(
   c: RequestContext<T>,
   schema: S,
+  parse: (text: string) => unknown = JSON.parse,
 ): Promise<Result<z.output<S>, Response>> {
   if (!/^application\/json\s*(;|$)/i.test(c.req.header('content-type') ?? '')) {
     return refused(refuse(c, 'unsupported_media_type'));
@@ -19,7 +20,7 @@ export async function jsonBody<S extends z.ZodMiniObject, T>(
   if (!body.ok) return refused(refuse(c, body.refusal));
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body.value));
+    json = parse(new TextDecoder('utf-8', { fatal: true }).decode(body.value));
   } catch {
     return refused(refuse(c, 'malformed_body'));
   }

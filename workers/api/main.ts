@@ -8,6 +8,7 @@ import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
+import { stagingRoutes } from './staging.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -32,6 +33,7 @@ export function createApi() {
     (c, next) => (c.get('settings').metricsOpen ? next() : mayReadMetrics(c, next)),
     metrics,
   );
+  app.route('/api/v1/payments/staging', stagingRoutes(callerCheck));
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
   return app;

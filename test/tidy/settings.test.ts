@@ -1,6 +1,7 @@
 // .env.example and what processes parse are the same list, and the values it shows are the defaults.
 
 import { expect, test } from 'vitest';
+import { readStagingSettings } from '../../containers/ingest/settings.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -69,6 +70,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['the auth Worker', readAuthSettings, edge],
   ['the front door', (env) => readApiSettings({ ...env, WEBHOOKS: door, AUTH: door }), edge],
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
+  ['staging', readStagingSettings, {}],
   ['npm start', readStartSettings, {}],
   [
     'dev/workers.ts',

@@ -2,8 +2,10 @@
 // that stands for a set of facts.
 
 const encoder = new TextEncoder();
-const hex8 = (n: number) => (n >>> 0).toString(16).padStart(8, '0');
-const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+const hexOfByte = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => hexOfByte[byte]).join('');
+const hex8 = (n: number) =>
+  `${hexOfByte[n >>> 24]}${hexOfByte[(n >>> 16) & 255]}${hexOfByte[(n >>> 8) & 255]}${hexOfByte[n & 255]}`;
 
 const spaces = new Map<string, number[]>();
 function bytesOfSpace(space: string): number[] {

@@ -10,6 +10,7 @@ import { createPaymentBodyReader } from '../../shared/payments/payment-body.ts';
 import { recordPayments } from '../../shared/payments/record-payments.ts';
 import { newPayment, standardChannel } from '../../shared/payments/testing.ts';
 import { correctStaged, releaseStaged } from '../../shared/staging/correct-staged.ts';
+import { claimFresh } from '../../shared/staging/store.ts';
 import { tidyLog } from '../../shared/staging/tidy-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
@@ -469,6 +470,45 @@ test('rows that are committed late, with ids below those that are done, are foun
   await slow.close();
   expect(await run.step()).toBe(2);
   expect(await outcomes()).toEqual({ recorded: 22 });
+});
+
+test('rows are taken in the order of their ids, of whatever length those are', async () => {
+  await stage(Array.from({ length: 130 }, (_, n) => good(`R-${n}`)));
+  await starting({ batchSize: 10, workers: 1 }).step();
+  const batches = await owner.query<{ first: number; span: number }>(
+    `select (batch_start_id - (select min(id) from payment_staging))::int as first, (batch_end_id - batch_start_id)::int as span
+     from payment_service.staging_process_log order by started_at`,
+  );
+  expect(batches).toEqual(Array.from({ length: 13 }, (_, n) => ({ first: n * 10, span: 9 })));
+});
+
+test('a claim reads little more than its batch, however much waits', async () => {
+  await owner.query(
+    `insert into payment_staging (reference_number, loan_account_number, cif, amount, payment_date)
+     select 'BULK-' || n, 'LN', 'CIF', 1, now() from generate_series(1, 20000) as n`,
+  );
+  await owner.query('analyze payment_staging');
+  const plan = await owner.transaction(async (tx) => {
+    const claimed: string[] = [];
+    await claimFresh(
+      {
+        ...tx,
+        query: async (text, params) => {
+          const rows = await tx.query<{ 'QUERY PLAN': string }>(
+            `explain (analyze, timing off) ${text}`,
+            params,
+          );
+          claimed.push(...rows.map((one) => one['QUERY PLAN']));
+          return [];
+        },
+      },
+      { after: '0', upTo: undefined },
+      50,
+    );
+    return claimed.join('\n');
+  });
+  expect(plan).toContain('Index Scan using payment_staging_pending');
+  expect(plan).not.toMatch(/Sort|Seq Scan/);
 });
 
 test('switched off, nothing is taken but on demand', async () => {

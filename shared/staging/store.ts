@@ -31,6 +31,7 @@ const lockOf = (uuid: string) => `hashtextextended('staging ' || ${uuid}::text, 
 export const setSavepoint = (tx: Database): Promise<unknown> => tx.query('savepoint claimed');
 export const backToSavepoint = (tx: Database): Promise<unknown> => tx.query('rollback to savepoint claimed');
 
+// A bare `id` behind `order by` would be this list's text, which no index has in order.
 // One character more than is allowed tells that it is too long, and bounds what a batch holds in memory.
 const claimColumns = `id::text, left(reference_number, 256) as reference_number,
   left(loan_account_number, 21) as loan_account_number, left(cif, 21) as cif,
@@ -39,7 +40,7 @@ const claimColumns = `id::text, left(reference_number, 256) as reference_number,
 
 const claimFreshStatement = `select ${claimColumns} from public.payment_staging
   where processed is not true and batch_id is null and id > $1 and id <= coalesce($2, 9223372036854775807)
-  order by id limit $3 for update skip locked`;
+  order by payment_staging.id limit $3 for update skip locked`;
 
 /** Claims the first rows of the range that nobody has tried in vain. */
 export function claimFresh(tx: Database, range: Range, limit: number): Promise<ClaimedRow[]> {
@@ -57,7 +58,7 @@ const claimRetryStatement = `with due as materialized (
   )
   select ${claimColumns} from public.payment_staging
   where processed is not true and batch_id = (select batch_id from mine) and retry_at <= now()
-  order by id for update skip locked`;
+  order by payment_staging.id for update skip locked`;
 
 /** Claims all rows of a batch that faulted before and whose wait is over. */
 export function claimRetry(tx: Database, batchSize: number): Promise<ClaimedRow[]> {

@@ -2,7 +2,7 @@
 //
 //   a step                      what follows
 //   did work                    the next step, at once
-//   had nothing to do           the next step after idleMs
+//   had nothing to do           the next step after idleMs, which may depend on how long there has been nothing
 //   threw, nth time in a row    the next step after min * 2^(n-1), at most max, of which a random part up to half is
 //                               taken off: with 200 and 5000 at most 200, 400, 800, 1600, 3200, 5000, 5000, ... ms
 //   runs when the signal comes  it is waited for, for at most drainTimeoutMs; no further step
@@ -18,7 +18,8 @@ export interface LoopOptions {
   name: string;
   /** One bounded piece of work; answers how much was done, 0 for nothing. What it throws is tried again. */
   step: () => Promise<number>;
-  idleMs: number;
+  /** A function is given the milliseconds since a step last did work, or since the start. */
+  idleMs: number | ((quietMs: number) => number);
   backoff: { minMs: number; maxMs: number };
   /** Called every heartbeatMs and when the condition has changed; a heartbeat that takes longer counts as failed. */
   beat: (state: LoopState) => Promise<void>;
@@ -43,6 +44,7 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
   let stepStartedAt: number | undefined;
   let stuckStep: number | undefined;
   let told: LoopState['condition'] | undefined;
+  let workedAt = performance.now();
 
   const state = (): LoopState => {
     const stepMs = stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt;
@@ -66,7 +68,11 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
     try {
       const done = await step();
       faults.succeeded();
-      return done > 0 ? 0 : idleMs;
+      if (done > 0) {
+        workedAt = performance.now();
+        return 0;
+      }
+      return typeof idleMs === 'number' ? idleMs : idleMs(performance.now() - workedAt);
     } catch (error) {
       faults.failed(error);
       return backoffMs(faults.failures, options.backoff, Math.random());

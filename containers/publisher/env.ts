@@ -21,6 +21,12 @@ const brokers = z.pipe(
   ),
 );
 
+const topic = (name: string) =>
+  z._default(
+    z.string().check(z.regex(/^[A-Za-z0-9._-]{1,249}$/, 'expected letters, digits, dots, hyphens')),
+    name,
+  );
+
 const certificate = z.pipe(
   z.string(),
   z.transform((given, context) => {
@@ -47,10 +53,8 @@ const fields = {
   REDIS_URL: z.optional(redisUrl('Redis')),
   EVENT_STREAM_MAX_LENGTH: wholeNumber(1_000_000, 1_000, 1_000_000_000),
   KAFKA_BROKERS: z.optional(brokers),
-  KAFKA_TOPIC: z._default(
-    z.string().check(z.regex(/^[A-Za-z0-9._-]{1,249}$/, 'expected letters, digits, dots, hyphens')),
-    'payment.events',
-  ),
+  KAFKA_TOPIC: topic('payment.events'),
+  KAFKA_LIFECYCLE_TOPIC: topic('payment.lifecycle'),
   KAFKA_CLIENT_ID: z._default(z.string(), 'payment-service'),
   KAFKA_BATCH_SIZE: wholeNumber(100, 1, 10_000),
   KAFKA_TOPIC_PARTITIONS: wholeNumber(6, -1, 10_000),
@@ -74,6 +78,7 @@ function contradictions(v: Values): Array<[keyof Values, string]> {
       'KAFKA_TOPIC_REPLICATION',
       "expected at least 1, or -1: the broker's",
     ],
+    v.KAFKA_LIFECYCLE_TOPIC === v.KAFKA_TOPIC && ['KAFKA_LIFECYCLE_TOPIC', 'is KAFKA_TOPIC'],
     v.KAFKA_TLS_CA !== undefined &&
       !v.KAFKA_TLS && ['KAFKA_TLS_CA', 'has no effect unless KAFKA_TLS is true'],
   ];
@@ -111,7 +116,10 @@ export function readPublisherSettings(env: Record<string, unknown>) {
           brokers: v.KAFKA_BROKERS,
           clientId: v.KAFKA_CLIENT_ID,
           /** Our name of a topic -> Kafka's, where they differ. */
-          topics: { 'payment.events': v.KAFKA_TOPIC } as Record<string, string>,
+          topics: {
+            'payment.events': v.KAFKA_TOPIC,
+            'payment.lifecycle': v.KAFKA_LIFECYCLE_TOPIC,
+          } as Record<string, string>,
           partitions: v.KAFKA_TOPIC_PARTITIONS,
           replication: v.KAFKA_TOPIC_REPLICATION,
           tls: v.KAFKA_TLS && { ca: v.KAFKA_TLS_CA },

@@ -12,6 +12,8 @@ function emptyOutbox(state: { away?: boolean } = {}): TransactionalDatabase {
   return { query: ask, arrays: ask, transaction: () => Promise.reject(new Error('nothing to send')) };
 }
 
+const queue = { oldestSeconds: 0, undeliverable: 0 };
+
 function setUp(checkEveryMs: number) {
   const outbox = { away: false };
   const log = { away: false, checks: 0 };
@@ -24,8 +26,15 @@ function setUp(checkEveryMs: number) {
     close: async () => {},
   };
   const db = emptyOutbox(outbox);
-  const publisher = publishing({ db, log: eventLog, logKind: 'redis', batchSize: 10, checkEveryMs });
-  const healthy = () => publisher.heartbeat({ condition: 'running', failures: 0 }).healthy;
+  const publisher = publishing({
+    db,
+    log: eventLog,
+    logKind: 'redis',
+    batchSize: 10,
+    checkEveryMs,
+    onUndeliverable: () => {},
+  });
+  const healthy = () => publisher.heartbeat({ condition: 'running', failures: 0 }, queue).healthy;
   return { outbox, log, publisher, healthy };
 }
 
@@ -58,7 +67,7 @@ test('a database that is away says nothing about the log', async () => {
   await publisher.step();
   outbox.away = true;
   await expect(publisher.step()).rejects.toThrow(DatabaseFault);
-  const { healthy, detail } = publisher.heartbeat({ condition: 'failing', failures: 1 });
+  const { healthy, detail } = publisher.heartbeat({ condition: 'failing', failures: 1 }, queue);
   expect(healthy).toBe(false);
   expect(detail.log_ok).toBe(true);
 });
@@ -66,5 +75,5 @@ test('a database that is away says nothing about the log', async () => {
 test.each(['failing', 'stuck'] as const)('a publisher that is %s is not healthy', async (condition) => {
   const { publisher } = setUp(0);
   await publisher.step();
-  expect(publisher.heartbeat({ condition, failures: 0 }).healthy).toBe(false);
+  expect(publisher.heartbeat({ condition, failures: 0 }, queue).healthy).toBe(false);
 });

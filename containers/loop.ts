@@ -2,7 +2,7 @@
 //
 //   a step                      what follows
 //   did work                    the next step, at once
-//   had nothing to do           the next step after idleMs, which may depend on how long there has been nothing
+//   had nothing to do           the next step after idleMs
 //   threw, nth time in a row    the next step after min * 2^(n-1), at most max, of which a random part up to half is
 //                               taken off: with 200 and 5000 at most 200, 400, 800, 1600, 3200, 5000, 5000, ... ms
 //   runs when the signal comes  it is waited for, for at most drainTimeoutMs; no further step
@@ -18,8 +18,8 @@ export interface LoopOptions {
   name: string;
   /** One bounded piece of work; answers how much was done, 0 for nothing. What it throws is tried again. */
   step: () => Promise<number>;
-  /** A function is given the milliseconds since a step last did work, or since the start. */
-  idleMs: number | ((quietMs: number) => number);
+  /** A function decides the pause after every step that succeeded, by how much it did. */
+  idleMs: number | ((done: number) => number);
   backoff: { minMs: number; maxMs: number };
   /** Called every heartbeatMs and when the condition has changed; a heartbeat that takes longer counts as failed. */
   beat: (state: LoopState) => Promise<void>;
@@ -44,7 +44,6 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
   let stepStartedAt: number | undefined;
   let stuckStep: number | undefined;
   let told: LoopState['condition'] | undefined;
-  let workedAt = performance.now();
 
   const state = (): LoopState => {
     const stepMs = stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt;
@@ -68,11 +67,8 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
     try {
       const done = await step();
       faults.succeeded();
-      if (done > 0) {
-        workedAt = performance.now();
-        return 0;
-      }
-      return typeof idleMs === 'number' ? idleMs : idleMs(performance.now() - workedAt);
+      if (typeof idleMs === 'function') return idleMs(done);
+      return done > 0 ? 0 : idleMs;
     } catch (error) {
       faults.failed(error);
       return backoffMs(faults.failures, options.backoff, Math.random());

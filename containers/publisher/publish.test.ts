@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DatabaseFault, type TransactionalDatabase } from '../../shared/database.ts';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
 import { publishing } from './publish.ts';
@@ -31,6 +31,7 @@ function setUp(checkEveryMs: number) {
     log: eventLog,
     logKind: 'redis',
     batchSize: 10,
+    idleMs: 50,
     checkEveryMs,
     onUndeliverable: () => {},
   });
@@ -76,4 +77,30 @@ test.each(['failing', 'stuck'] as const)('a publisher that is %s is not healthy'
   const { publisher } = setUp(0);
   await publisher.step();
   expect(publisher.heartbeat({ condition, failures: 0 }, queue).healthy).toBe(false);
+});
+
+test('a publisher with undeliverable messages is not healthy', async () => {
+  const { publisher } = setUp(0);
+  await publisher.step();
+  const state = { condition: 'running', failures: 0 } as const;
+  expect(publisher.heartbeat(state, queue).healthy).toBe(true);
+  expect(publisher.heartbeat(state, { ...queue, undeliverable: 1 }).healthy).toBe(false);
+});
+
+test('it looks again at once while a batch is waiting, soon while there is traffic, and less and less when idle', () => {
+  const clock = vi.spyOn(performance, 'now').mockReturnValue(1_000);
+  try {
+    const { pauseMs } = setUp(0).publisher;
+    const quietFor = (ms: number) => {
+      clock.mockReturnValue(1_000 + ms);
+      return pauseMs(0);
+    };
+    expect(pauseMs(10)).toBe(0);
+    expect(pauseMs(9)).toBe(5);
+    expect([0, 20, 40, 100, 200, 10_000].map(quietFor)).toEqual([5, 5, 10, 25, 50, 50]);
+    expect(pauseMs(1)).toBe(5);
+    expect(pauseMs(0)).toBe(5);
+  } finally {
+    clock.mockRestore();
+  }
 });

@@ -11,7 +11,7 @@ import { runLoop } from '../loop.ts';
 import { within } from '../time-limit.ts';
 import { readPublisherSettings } from './env.ts';
 import { openKafkaLog } from './kafka-log.ts';
-import { destination, pauseMs, publishing } from './publish.ts';
+import { destination, publishing } from './publish.ts';
 import { openRedisLog } from './redis-log.ts';
 
 const name = 'publisher';
@@ -31,11 +31,12 @@ export async function runPublisher(
   const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
   const eventLog =
     settings.log.kind === 'kafka' ? openKafkaLog(settings.log, log) : openRedisLog(settings.log);
-  const { step, heartbeat } = publishing({
+  const { step, pauseMs, heartbeat } = publishing({
     db,
     log: eventLog,
     logKind: settings.log.kind,
     batchSize: settings.batchSize,
+    idleMs: settings.idleMs,
     checkEveryMs: Math.min(settings.heartbeatMs, 5_000),
     onUndeliverable: ({ eventId, reason }) =>
       log.error('message_undeliverable', { event_id: eventId, reason }),
@@ -45,7 +46,7 @@ export async function runPublisher(
   const { drained } = await runLoop({
     name,
     step,
-    idleMs: (quietMs) => pauseMs(quietMs, settings.idleMs),
+    idleMs: pauseMs,
     backoff: { minMs: 200, maxMs: 5_000 },
     beat: async (state) => {
       const queue = await readQueueState(db, destination);

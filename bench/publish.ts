@@ -3,8 +3,8 @@
 // every event that was written must be in Kafka, once.
 
 import { randomBytes, randomUUID } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -240,6 +240,11 @@ async function main(): Promise<void> {
     });
   }
   console.table(rows);
+  const faults = readFileSync(join(folder, 'publisher.log'), 'utf8').match(
+    /"event":"publisher_[a-z_]*failed".*/g,
+  );
+  for (const fault of faults ?? []) say(`the publisher met a fault: ${fault}`);
+  say(`PostgreSQL, Kafka, publisher and load shared ${availableParallelism()} cores`);
 }
 
 await main();

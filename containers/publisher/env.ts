@@ -137,6 +137,6 @@ export function readPublisherSettings(env: Record<string, unknown>) {
   };
 }
 
-export type PublisherSettings = ReturnType<typeof readPublisherSettings>;
+type PublisherSettings = ReturnType<typeof readPublisherSettings>;
 export type KafkaSettings = Extract<PublisherSettings['log'], { kind: 'kafka' }>;
 export type RedisSettings = Extract<PublisherSettings['log'], { kind: 'redis' }>;

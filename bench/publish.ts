@@ -90,6 +90,11 @@ async function drained(db: Pool): Promise<void> {
   while ((await db.query('select from outbox.messages limit 1')).length > 0) await sleep(50);
 }
 
+/** Until a publisher says that its log answers. */
+async function well(db: Pool): Promise<void> {
+  while ((await db.query('select from operations.heartbeats where healthy')).length === 0) await sleep(100);
+}
+
 /** Reference number -> when PostgreSQL wrote the commit, in milliseconds since 1970. */
 async function commitTimes(db: Pool): Promise<Map<string, number>> {
   const rows = await db.query<{ reference: string; at: number }>(
@@ -216,7 +221,7 @@ async function main(): Promise<void> {
   for (const together of [1, 10]) {
     const run = runs + 1;
     const steady = await publisher();
-    await sleep(2_000);
+    await step('Publisher: starting', () => well(db));
     const startedAt = performance.now();
     const paid = await step(`Publisher: ${rate} payments/s, ${together} in each commit`, () =>
       pay(db, together),

@@ -22,7 +22,8 @@ export async function createTopics(
   const admin = client(brokers).admin();
   await admin.connect();
   await admin.createTopics({
-    waitForLeaders: true,
+    // kafkajs gives up where a broker that is busy does not know its new topic yet; producers wait for it.
+    waitForLeaders: false,
     topics: topics.map((topic) => ({
       topic,
       numPartitions: partitions,

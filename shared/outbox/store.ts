@@ -13,11 +13,14 @@ export async function hasMessages(db: Database, destination: string): Promise<bo
   return rows.length > 0;
 }
 
-/** Makes this transaction the destination's only relay until it ends; false when another one is. Never waits. */
+/**
+ * Makes this transaction the destination's only relay until it ends; false when another one is. Never waits. Its commit
+ * does not wait for the disk either: a server that crashes right after it brings the rows back, and they are sent again.
+ */
 export async function tryLock(tx: Database, destination: string): Promise<boolean> {
   const [row] = await tx.query<{ locked: boolean }>(
     `select pg_try_advisory_xact_lock(hashtextextended($1, 0)) as locked,
-            set_config('enable_sort', 'off', true)`,
+            set_config('enable_sort', 'off', true), set_config('synchronous_commit', 'off', true)`,
     [`outbox.messages ${destination}`],
   );
   return row?.locked === true;

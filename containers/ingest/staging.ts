@@ -132,8 +132,8 @@ export function staging({ db, instance, business, enabled, batchSize, workers, m
     heartbeat: ({ condition, failures }: LoopState) => ({
       healthy: condition === 'running' || condition === 'draining',
       detail: {
-        condition,
-        failures,
+        staging_condition: condition,
+        staging_failures: failures,
         staging_enabled: enabled,
         staging_recorded_total: totals.recorded,
         staging_duplicate_total: totals.duplicate,

@@ -151,7 +151,7 @@ describe.each(runtimes)('on %s', (runtime) => {
       ['was left by its process', `set status = 'abandoned', error = 'x'`, 'abandoned'],
       [
         'is more than three intervals late',
-        `set started_at = now() - make_interval(secs => ${3 * jobs.partitions.everySeconds + 60})`,
+        `set started_at = now() - make_interval(secs => ${3 * (jobs.partitions.everySeconds ?? 0) + 60})`,
         'succeeded',
       ],
     ];

@@ -2,8 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { readDrainSettings } from '../../containers/drain/env.ts';
-import { readIngestSettings } from '../../containers/ingest/env.ts';
-import { readStagingSettings } from '../../containers/ingest/settings.ts';
+import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';

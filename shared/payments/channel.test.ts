@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { readChannels, secretNames } from './channel.ts';
+import { schemes } from './schemes.ts';
 
 const whsec = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
 const faultsOf = (channels: unknown, env: Record<string, unknown> = {}) =>
@@ -88,8 +89,8 @@ test('every fault of every channel is listed at once', () => {
       'misspelt: unknown setting secret, Namespace',
       'CHANNEL_MISSPELT_SECRET_PREVIOUS: expected whsec_ and 24 to 64 bytes in base64',
       'Bank_1: a name has lower-case letters, digits and hyphens',
-      'Bank_1.scheme: expected standard or hmac',
-      'none.scheme: expected standard or hmac',
+      `Bank_1.scheme: expected ${Object.keys(schemes).join(', ')}`,
+      `none.scheme: expected ${Object.keys(schemes).join(', ')}`,
       'list.allow: expected a list of addresses and CIDR blocks',
     ]),
   );

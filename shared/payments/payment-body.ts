@@ -1,20 +1,21 @@
 // The documented payment body becomes a NewPayment, or every fault of every field at once. Amounts and metadata are
-// read from the source text, unknown fields are ignored.
+// read from the source text, unknown fields are ignored, card data in metadata is masked.
 
 import * as z from 'zod/mini';
 import { calendarDate, parseInstant } from '../calendar-date.ts';
 import { isNumberSource, type NumberSource, parseExactJson } from '../exact-json.ts';
 import { type AmountFault, currencyExponent, parseAmount } from '../money.ts';
 import { ok, type Result, refused } from '../result.ts';
-import type { Channel } from './channel.ts';
+import { maskCardData, maskCardText } from './mask-card-data.ts';
 import type { NewPayment } from './payment.ts';
 
-interface Fault {
+export interface Fault {
   field: string;
   code: string;
   message: string;
 }
-type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: Fault[] };
+/** Why a body is no payment: not JSON that can be kept, or faults of its fields. */
+export type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: Fault[] };
 
 /** Settings of the deployment that complete what a body leaves open. */
 export interface Business {
@@ -24,7 +25,7 @@ export interface Business {
   currency: string;
 }
 
-const identifier = (limit: number) =>
+export const identifier = (limit: number) =>
   z.string(`expected a text of 1 to ${limit} characters`).check(
     z.refine(
       (text) => text.length >= 1 && text.length <= limit,
@@ -34,7 +35,7 @@ const identifier = (limit: number) =>
     z.refine((text) => !/\p{Cc}/u.test(text), 'must not hold control characters'),
   );
 
-const isObject = (value: unknown) =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value);
 
 const bodySchema = (timeZone: string) =>
@@ -66,30 +67,36 @@ const bodySchema = (timeZone: string) =>
     'expected an object',
   );
 
-const amountMessages: Record<AmountFault, string> = {
+export const amountMessages: Record<AmountFault, string> = {
   not_a_number: 'expected a number or a decimal text',
   not_positive: 'must be more than zero',
   too_large: 'must be below 10000000000000',
   too_many_decimals: 'has more decimals than its currency',
 };
 
-export type ReadPaymentBody = (body: Uint8Array, channel: Channel) => Result<NewPayment, BodyRefusal>;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+/** A body's JSON with every number as it was written. */
+export function readJson(body: Uint8Array): Result<unknown, BodyRefusal> {
+  try {
+    return ok(parseExactJson(decoder.decode(body)));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? error.message : 'not UTF-8';
+    return refused({ kind: 'malformed', reason });
+  }
+}
+
+type Sender = { name: string; namespace: string };
+export type ReadPaymentBody = (body: Uint8Array, channel: Sender) => Result<NewPayment, BodyRefusal>;
 
 /** Builds the reader once per process; building the schema costs more than using it. */
 export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }: Business): ReadPaymentBody {
   const schema = bodySchema(timeZone);
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
   return (body, channel) => {
-    let json: unknown;
-    try {
-      json = parseExactJson(decoder.decode(body));
-    } catch (error) {
-      return refused({
-        kind: 'malformed',
-        reason: error instanceof SyntaxError ? error.message : 'not UTF-8',
-      });
-    }
+    const read = readJson(body);
+    if (!read.ok) return read;
+    const json = read.value;
     const parsed = schema.safeParse(isObject(json) ? json : undefined);
     const faults: Fault[] = parsed.success
       ? []
@@ -122,8 +129,8 @@ export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }:
           amount: amount.value,
           paymentDate,
           paidOn: calendarDate(paymentDate, timeZone),
-          paymentChannel: data.payment_channel ?? channel.name,
-          metadata: JSON.stringify(data.metadata ?? {}),
+          paymentChannel: maskCardText(data.payment_channel ?? channel.name),
+          metadata: JSON.stringify(maskCardData(data.metadata ?? {})),
           requiresReceipt: false,
           source: 'webhook',
           actor: `channel:${channel.name}`,
@@ -132,4 +139,17 @@ export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }:
     }
     return refused({ kind: 'invalid', faults });
   };
+}
+
+const readers = new WeakMap<Business, ReadPaymentBody>();
+
+/** As above, with the reader of these settings kept. */
+export function readPaymentBody(
+  body: Uint8Array,
+  channel: Sender,
+  business: Business,
+): Result<NewPayment, BodyRefusal> {
+  const reader = readers.get(business) ?? createPaymentBodyReader(business);
+  readers.set(business, reader);
+  return reader(body, channel);
 }

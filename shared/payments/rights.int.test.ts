@@ -48,6 +48,8 @@ async function rightsOf(role: Role) {
 describe('the webhooks role', () => {
   test('may call the recording functions, and has no right to anything else', async () => {
     expect(await rightsOf('recoup_webhooks')).toEqual({
+      'payment_service.keep_notices': ['EXECUTE'],
+      'payment_service.keep_rejected_bodies': ['EXECUTE'],
       'payment_service.record_failures': ['EXECUTE'],
       'payment_service.record_payments': ['EXECUTE'],
       'payment_service.reverse_payments': ['EXECUTE'],
@@ -88,10 +90,13 @@ describe('the API role', () => {
     expect(functions.sort()).toEqual([
       'payment_service.accept_conflict',
       'payment_service.currency_exponent',
+      'payment_service.decide_rejected_body',
       'payment_service.dismiss_conflict',
+      'payment_service.keep_notices',
       'payment_service.payment_status',
       'payment_service.record_failures',
       'payment_service.record_payments',
+      'payment_service.retry_notice',
       'payment_service.reverse_payments',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));

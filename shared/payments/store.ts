@@ -6,7 +6,9 @@ import { paymentConflicts } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
 import type { NewFailure } from './failure.ts';
+import type { NewNotice } from './notice.ts';
 import type { NewPayment, Recorded } from './payment.ts';
+import type { NewRejectedBody } from './rejected-body.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
 
 type Identified<T> = T & { id: string; eventId: string };
@@ -115,6 +117,51 @@ export async function saveFailures(
   ]);
   if (rows.length !== batch.length) throw new Error(`kept ${rows.length} of ${batch.length} failures`);
   return rows.map((row) => row.outcome);
+}
+
+export async function saveNotices(
+  db: Database,
+  batch: readonly NewNotice[],
+): Promise<Array<'kept' | 'duplicate'>> {
+  const column = <V>(value: (notice: NewNotice) => V) => batch.map(value);
+  const rows = await db.query<{ outcome: 'kept' | 'duplicate' }>(
+    'select * from payment_service.keep_notices($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[])',
+    [
+      column((n) => n.channel),
+      column((n) => n.noticeReference),
+      column((n) => n.subject),
+      column((n) => n.payload),
+      column((n) => n.standing),
+      column((n) => n.actor),
+    ],
+  );
+  if (rows.length !== batch.length) throw new Error(`kept ${rows.length} of ${batch.length} notices`);
+  return rows.map((row) => row.outcome);
+}
+
+export async function saveRejectedBodies(db: Database, bodies: readonly NewRejectedBody[]): Promise<void> {
+  const column = <V>(value: (body: NewRejectedBody) => V) => bodies.map(value);
+  await db.query(
+    `select payment_service.keep_rejected_bodies(
+       $1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[], $7::text[])`,
+    [
+      column((b) => b.channel),
+      column((b) => b.bodyHash),
+      column((b) => b.body),
+      column((b) => b.masked),
+      column((b) => b.altered),
+      column((b) => JSON.stringify(b.refusal)),
+      column((b) => b.requestId),
+    ],
+  );
+}
+
+export async function deleteOldRejectedBodies(db: Database, limit: number): Promise<number> {
+  const [row] = await db.query<{ removed: number }>(
+    'select payment_service.remove_old_rejected_bodies($1) as removed',
+    [limit],
+  );
+  return row?.removed ?? 0;
 }
 
 type Decided = 'open' | 'accepted' | 'dismissed' | undefined;

@@ -21,6 +21,18 @@ const about = {
     type: 'counter',
     help: 'Verified webhook payments by channel and outcome.',
   },
+  recoup_webhook_events_total: {
+    type: 'counter',
+    help: 'Verified reversals, failures and notices by channel, kind and outcome.',
+  },
+  recoup_webhook_ignored_total: {
+    type: 'counter',
+    help: 'Verified events that are no payment by channel and type.',
+  },
+  recoup_webhook_rejected_total: {
+    type: 'counter',
+    help: 'Signed bodies or parts of them that could not be read.',
+  },
   recoup_dedup_lookups_total: { type: 'counter', help: 'Deduplication look-ups by layer and result.' },
   recoup_staging_backlog: { type: 'gauge', help: 'Staged rows not yet processed.' },
   recoup_outbox_waiting: { type: 'gauge', help: 'Messages still to be delivered by destination.' },

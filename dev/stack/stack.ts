@@ -93,7 +93,11 @@ export async function startStack({
       urlFor('recoup_webhooks'),
     ),
     auth: bindings(authVariables, {}, urlFor('recoup_auth')),
-    api: bindings(apiVariables, { METRICS_ACCESS: env.METRICS_ACCESS || 'open' }, urlFor('recoup_api')),
+    api: bindings(
+      apiVariables,
+      { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open' },
+      urlFor('recoup_api'),
+    ),
   });
   checkWorkerSettings(workers((role) => `postgresql://${role}:unknown@${host}/recoup`));
   await stopLeftWorkers(folder);

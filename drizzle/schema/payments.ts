@@ -100,6 +100,43 @@ export const paymentConflicts = schema.table('payment_conflicts', {
   acceptedPaymentId: uuid('accepted_payment_id'),
 });
 
+export const paymentNotices = schema.table('payment_notices', {
+  id: uuid('id').notNull(),
+  channel: text('channel').notNull(),
+  noticeReference: varchar('notice_reference', { length: 255 }).notNull(),
+  subject: text('subject').notNull(),
+  payload: text('payload').notNull(),
+  standing: boolean('standing').notNull(),
+  status: text('status', { enum: ['waiting', 'done', 'failed'] }).notNull(),
+  attempts: integer('attempts').notNull(),
+  nextTryAt: timestamp('next_try_at', { withTimezone: true }).notNull(),
+  lastError: text('last_error'),
+  timesSeen: integer('times_seen').notNull(),
+  retriedBy: text('retried_by'),
+  retriedAt: timestamp('retried_at', { withTimezone: true }),
+  settledAt: timestamp('settled_at', { withTimezone: true }),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+});
+
+export const rejectedBodies = schema.table('rejected_bodies', {
+  id: uuid('id').notNull(),
+  channel: text('channel').notNull(),
+  body: text('body').notNull(),
+  masked: boolean('masked').notNull(),
+  altered: boolean('altered').notNull(),
+  /** jsonb, as text. */
+  refusal: text('refusal').notNull(),
+  requestId: text('request_id').notNull(),
+  timesSeen: integer('times_seen').notNull(),
+  firstSeenAt: timestamp('first_seen_at', { withTimezone: true }).notNull(),
+  lastSeenAt: timestamp('last_seen_at', { withTimezone: true }).notNull(),
+  status: text('status', { enum: ['open', 'resent', 'dismissed'] }).notNull(),
+  decidedBy: text('decided_by'),
+  decidedAt: timestamp('decided_at', { withTimezone: true }),
+  reason: text('reason'),
+  resentBody: text('resent_body'),
+});
+
 export const paymentStaging = pgTable('payment_staging', {
   id: bigserial('id', { mode: 'bigint' }),
   processed: boolean('processed'),

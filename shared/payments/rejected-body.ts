@@ -5,6 +5,9 @@ import { sha256 } from '../id.ts';
 import { identifiers, maskCardData, maskCardText } from './mask-card-data.ts';
 import type { BodyRefusal } from './payment-body.ts';
 
+/** `open` until staff have sent it again or dismissed it; the first decision stands. */
+export type RejectedBodyStatus = 'open' | 'resent' | 'dismissed';
+
 export interface NewRejectedBody {
   channel: string;
   /** Of what is kept; together with the channel it tells a repeated body from another one. */
@@ -28,7 +31,7 @@ export async function rejectedBody(
   schemeIdentifiers: readonly string[],
 ): Promise<NewRejectedBody> {
   const text = textOf(rejected.body);
-  const { body, isJson } = masking(text, new Set([...identifiers, ...schemeIdentifiers]));
+  const { body, isJson } = maskBody(text, schemeIdentifiers);
   const masked = body !== text;
   return {
     channel: rejected.channel,
@@ -43,7 +46,11 @@ export async function rejectedBody(
 }
 
 /** A body in which nothing is to be masked stays as it was written. */
-function masking(text: string, kept: ReadonlySet<string>): { body: string; isJson: boolean } {
+export function maskBody(
+  text: string,
+  schemeIdentifiers: readonly string[],
+): { body: string; isJson: boolean } {
+  const kept = new Set([...identifiers, ...schemeIdentifiers]);
   let json: unknown;
   try {
     json = readExactJson(text);

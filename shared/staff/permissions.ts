@@ -3,6 +3,10 @@
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
+  'rejected:read': 'Read webhook bodies that were signed and could not be read',
+  'rejected:resend': 'Send such a body again, or dismiss it',
+  'notices:read': 'Read notices of providers',
+  'notices:retry': 'Have a provider asked about a notice again',
   'metrics:read': 'Read the metrics of the whole system',
 } as const;
 

@@ -16,6 +16,7 @@ import type { ApiSettings } from './env.ts';
 import { jsonBody } from './json-body.ts';
 import { page, pageParameters, validQuery } from './pages.ts';
 import { withExactMetadata } from './payments.ts';
+import { reason } from './reason.ts';
 
 const listParameters = z.object({
   ...pageParameters,
@@ -23,14 +24,6 @@ const listParameters = z.object({
   reference: z.optional(z.string()),
 });
 
-const reason = z
-  .string('expected a text')
-  .check(
-    z.refine(
-      (text) => text.trim().length > 0 && text.length <= 1000 && !text.includes('\0'),
-      'expected 1 to 1000 characters',
-    ),
-  );
 const acceptance = z.object({ reason: z.nullish(reason) });
 const dismissal = z.object({ reason });
 

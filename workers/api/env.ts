@@ -2,7 +2,9 @@
 
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
-import { parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { currencyExponent } from '../../shared/money.ts';
+import { readChannels } from '../../shared/payments/channel.ts';
+import { parseSettings, postgresUrl, SettingsFault } from '../../shared/settings.ts';
 import { commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
@@ -21,6 +23,12 @@ const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
   BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
+  DEFAULT_CURRENCY: z._default(
+    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
+    'EUR',
+  ),
+  /** For bodies that staff send again. */
+  CHANNELS: z._default(z.string(), '{}'),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
   WEBHOOKS: door('webhooks'),
   AUTH: door('auth'),
@@ -31,10 +39,19 @@ export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
   const values = parseSettings('api', variables, env);
+  // Without secrets: nothing that is signed comes here.
+  const { channels, faults } = readChannels(values.CHANNELS, {});
+  if (faults.length > 0)
+    throw new SettingsFault(
+      'api',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
   return {
     ...commonSettings(values),
     database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
     timeZone: values.BUSINESS_TIME_ZONE,
+    business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
+    channels,
     metricsOpen: values.METRICS_ACCESS === 'open',
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,

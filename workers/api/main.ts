@@ -7,7 +7,9 @@ import { conflictRoutes } from './conflicts.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { metrics } from './metrics.ts';
+import { noticeRoutes } from './notices.ts';
 import { paymentRoutes } from './payments.ts';
+import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -34,6 +36,8 @@ export function createApi() {
   );
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  app.route('/api/v1/payment-notices', noticeRoutes(callerCheck));
+  app.route('/api/v1/rejected-webhooks', rejectedWebhookRoutes(callerCheck));
   return app;
 }
 

@@ -76,7 +76,7 @@ function maskGroups(run: string): string {
 
 /** The digits of the whole part of a JSON number as it was written: 4.2e1 has 42. */
 function wholeDigits(source: string): string {
-  const [mantissa = '', power = '0'] = source.replace('-', '').toLowerCase().split('e');
+  const [mantissa = '', power = '0'] = source.replace(/^-/, '').toLowerCase().split('e');
   const [whole = '', fraction = ''] = mantissa.split('.');
   const exponent = Number(power);
   if (Math.abs(exponent) > 40) return '';

@@ -1,7 +1,7 @@
 // For tests only: a channel as CHANNELS configures it, what it makes of a request, and headers as node:crypto signs them.
 
 import { createHmac } from 'node:crypto';
-import { apiNames, type ChannelOf, readChannels, schemeOf, secretNames } from '../channel.ts';
+import { apiNames, type Channel, type ChannelOf, readChannels, schemeOf, secretNames } from '../channel.ts';
 import type { Fetch } from '../scheme.ts';
 import type { SchemeName } from '../schemes.ts';
 import { verifySignature } from '../verify-signature.ts';
@@ -31,7 +31,7 @@ export const bytesOf = (body: string | Uint8Array): Uint8Array<ArrayBuffer> =>
 
 /** `ok`, or why it is refused. */
 export async function verdict(
-  channel: ChannelOf<SchemeName>,
+  channel: Channel,
   headers: Record<string, string | undefined>,
   body: string | Uint8Array,
   { at = now, fetch }: { at?: Date; fetch?: Fetch } = {},
@@ -42,11 +42,11 @@ export async function verdict(
 }
 
 /** What the scheme reads; a text is taken as it is. */
-export const parse = (channel: ChannelOf<SchemeName>, body: unknown) =>
+export const parse = (channel: Channel, body: unknown) =>
   schemeOf(channel).parse(bytesOf(typeof body === 'string' ? body : JSON.stringify(body)), channel, business);
 
 /** The names of the fields at fault. */
-export function faultsOf(channel: ChannelOf<SchemeName>, body: unknown): string[] {
+export function faultsOf(channel: Channel, body: unknown): string[] {
   const parsed = parse(channel, body);
   if (parsed.ok) return parsed.value.rejected.flatMap(({ refusal }) => fieldsOf(refusal));
   return fieldsOf(parsed.refusal);

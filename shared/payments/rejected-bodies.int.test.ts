@@ -40,10 +40,10 @@ const payment = (over: object = {}) =>
     ...over,
   });
 
-const invalid = {
+const invalid: BodyRefusal = {
   kind: 'invalid',
   faults: [{ field: 'amount', code: 'not_positive', message: 'no' }],
-} as const;
+};
 async function keep(body: string, over: Partial<NewRejectedBody> = {}): Promise<string> {
   const kept = await rejectedBody({ channel: 'bank', body, refusal: invalid, requestId: 'request-1' }, []);
   await keepRejectedBodies(webhooks, [{ ...kept, ...over }]);

@@ -120,3 +120,14 @@ describe('the API role', () => {
     await api.close();
   });
 });
+
+test('the role that asks providers may claim notices and record, and see no rejected body', async () => {
+  const rights = await rightsOf('recoup_ingest' as Role);
+  expect(rights).toMatchObject({
+    'payment_service.payment_notices': ['SELECT', 'UPDATE'],
+    'payment_service.keep_notices': ['EXECUTE'],
+    'payment_service.record_payments': ['EXECUTE'],
+    'payment_service.remove_old_rejected_bodies': ['EXECUTE'],
+  });
+  expect(Object.keys(rights)).not.toContain('payment_service.rejected_bodies');
+});

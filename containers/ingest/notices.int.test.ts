@@ -5,7 +5,7 @@ import { DatabaseFault } from '../../shared/database.ts';
 import { createLog } from '../../shared/log.ts';
 import { type Arrival, recordArrivals } from '../../shared/payments/arrival.ts';
 import { type Channel, readChannels, schemeOf } from '../../shared/payments/channel.ts';
-import { retryNotice } from '../../shared/payments/settle-notices.ts';
+import { removeOldNotices, retryNotice } from '../../shared/payments/settle-notices.ts';
 import { readNotices } from '../../shared/read/channel-posts.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import {
@@ -336,6 +336,22 @@ test('a channel without a token, and one without an API, is not asked', async ()
   expect(await step()).toBe(0);
   expect(heartbeat({ condition: 'running', failures: 0 }).detail).toMatchObject({ channels: 0 });
   expect(await notices()).toMatchObject([{ status: 'waiting', attempts: 0 }]);
+});
+
+test('a notice that has been done for ninety days is removed; others, and standing ones, stay', async () => {
+  for (const id of ['PM1', 'PM2', 'PM3']) gocardless.payments.set(id, goCardlessPayment({ id }));
+  await deliver('debits', { events: [confirmed('EV1'), confirmed('EV2'), confirmed('EV3')] });
+  await deliver('ach', updates);
+  await drain();
+  await deliver('debits', { events: [confirmed('EV4')] });
+  await owner.query(
+    `update payment_service.payment_notices set settled_at = now() - interval '90 days 1 minute'
+     where status = 'done' and notice_reference <> 'EV3'`,
+  );
+  expect(await removeOldNotices(ingest, 1)).toBe(1);
+  expect(await removeOldNotices(ingest, 10)).toBe(1);
+  const left = (await notices()).map(({ noticeReference }) => noticeReference);
+  expect(left.toSorted()).toEqual(['EV3', 'EV4', 'TRANSFER.TRANSFER_EVENTS_UPDATE']);
 });
 
 test('a mixture is recorded with its notices, whatever the order', async () => {

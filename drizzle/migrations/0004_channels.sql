@@ -32,6 +32,7 @@ create table payment_service.payment_notices (
   constraint settled_has_time check ((status = 'waiting') = (settled_at is null))
 );
 create index payment_notices_waiting on payment_service.payment_notices (next_try_at) where status = 'waiting';
+create index payment_notices_done on payment_service.payment_notices (settled_at) where status = 'done';
 create index payment_notices_newest on payment_service.payment_notices (created_at desc, id desc);
 
 -- Keeps notices, each once. Answers per position: 'kept', also for a standing one that is to be asked again, or
@@ -76,6 +77,19 @@ begin
   end if;
   return query select before;
 end $$;
+
+-- A notice that is done is kept as long as a provider might send it again, and far longer.
+create function payment_service.remove_old_notices(at_most int) returns int
+language sql volatile security definer set search_path = payment_service, pg_temp as $$
+  with removed as (
+    delete from payment_notices where id in (
+      select id from payment_notices
+      where status = 'done' and not standing and settled_at < now() - interval '90 days'
+      order by settled_at limit at_most for update skip locked)
+    returning 1
+  )
+  select count(*)::int from removed
+$$;
 
 -- A body that was signed and could not be read, masked; kept for 30 days after it was last seen.
 create table payment_service.rejected_bodies (
@@ -145,11 +159,11 @@ language sql volatile security definer set search_path = payment_service, pg_tem
 $$;
 
 revoke all on function payment_service.keep_notices, payment_service.retry_notice, payment_service.keep_rejected_bodies,
-  payment_service.decide_rejected_body, payment_service.remove_old_rejected_bodies from public;
+  payment_service.decide_rejected_body, payment_service.remove_old_rejected_bodies, payment_service.remove_old_notices from public;
 grant execute on function payment_service.keep_notices to recoup_webhooks, recoup_api, recoup_ingest;
 grant execute on function payment_service.keep_rejected_bodies to recoup_webhooks;
 grant execute on function payment_service.retry_notice, payment_service.decide_rejected_body to recoup_api;
-grant execute on function payment_service.remove_old_rejected_bodies, payment_service.record_payments,
+grant execute on function payment_service.remove_old_rejected_bodies, payment_service.remove_old_notices, payment_service.record_payments,
   payment_service.reverse_payments, payment_service.record_failures to recoup_ingest;
 grant select on payment_service.payment_notices, payment_service.rejected_bodies to recoup_api;
 grant select, update on payment_service.payment_notices to recoup_ingest;

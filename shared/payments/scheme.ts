@@ -26,7 +26,7 @@ export type ChannelWith<S extends Shape> = ChannelBase &
   (keyof S extends never ? unknown : z.output<z.ZodMiniObject<S>>);
 
 /** A part of a body that could not be read, as a body of its own that the same scheme would read. */
-export interface RejectedPart {
+interface RejectedPart {
   body: string;
   refusal: BodyRefusal;
 }

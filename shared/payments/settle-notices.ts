@@ -11,6 +11,7 @@ import type { Asked } from './scheme.ts';
 import {
   type ClaimedNotice,
   claimNotices as claim,
+  deleteOldNotices,
   saveRetriedNotice,
   saveSettledNotice,
   saveUnansweredNotice,
@@ -65,3 +66,6 @@ export async function retryNotice(
   if (before === undefined) return refused({ kind: 'unknown_notice' });
   return before === 'done' ? refused({ kind: 'done' }) : ok({ before });
 }
+
+/** Removes at most so many notices that have been done for 90 days, and answers how many it were. */
+export const removeOldNotices = (db: Database, limit: number): Promise<number> => deleteOldNotices(db, limit);

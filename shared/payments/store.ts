@@ -211,6 +211,14 @@ export async function saveRetriedNotice(
   return row?.status_before;
 }
 
+export async function deleteOldNotices(db: Database, limit: number): Promise<number> {
+  const [row] = await db.query<{ removed: number }>(
+    'select payment_service.remove_old_notices($1) as removed',
+    [limit],
+  );
+  return row?.removed ?? 0;
+}
+
 export async function saveRejectedBodies(db: Database, bodies: readonly NewRejectedBody[]): Promise<void> {
   const column = <V>(value: (body: NewRejectedBody) => V) => bodies.map(value);
   await db.query(

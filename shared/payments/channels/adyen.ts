@@ -135,7 +135,7 @@ function parse(body: Uint8Array, channel: AdyenChannel, business: Business): Res
     return refused({ kind: 'invalid', faults: [{ field: 'notificationItems', code: 'invalid', message }] });
   }
   for (const { wrapped, item } of items) {
-    const eventCode = item.id('eventCode');
+    const eventCode = item.id('eventCode', 50);
     const arrival = arrivalOf(item, eventCode, channel, business);
     const result = item.result(arrival);
     if (!result.ok)

@@ -37,7 +37,7 @@ const asked: Record<string, 'payment' | 'refund'> = {
   'refunds.paid': 'refund',
   'refunds.funds_returned': 'refund',
 };
-const kept = [
+const ids = [
   'id',
   'payment',
   'refund',
@@ -48,6 +48,7 @@ const kept = [
   'organisation',
   'webhook_id',
 ];
+const keptIds = new Set([...identifiers, ...ids]);
 
 export const gocardless = {
   settings: payerSettings,
@@ -76,7 +77,7 @@ export const gocardless = {
       'mandates.expired',
     ],
   ],
-  identifiers: kept,
+  identifiers: ids,
   verify: (channel: GoCardlessChannel, request: SignedRequest): Promise<Verified> =>
     verifyHexOfBody(channel, request, 'webhook-signature'),
   parse,
@@ -116,7 +117,7 @@ function noticeOf(
     channel: channel.name,
     noticeReference: event.id('id'),
     subject: event.id(`links.${asked[type]}`),
-    payload: JSON.stringify(maskCardData(source, new Set([...identifiers, ...kept]))),
+    payload: JSON.stringify(maskCardData(source, keptIds)),
     standing: false,
     actor: `channel:${channel.name}`,
   };

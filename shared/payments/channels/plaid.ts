@@ -16,6 +16,7 @@ import * as z from 'zod/mini';
 import { isNumberSource } from '../../exact-json.ts';
 import { ok, type Result, refused } from '../../result.ts';
 import type { Arrival } from '../arrival.ts';
+import { identifiers, maskCardData } from '../mask-card-data.ts';
 import type { NewNotice } from '../notice.ts';
 import { type BodyRefusal, type Business, readJson } from '../payment-body.ts';
 import {
@@ -50,6 +51,8 @@ type PlaidChannel = ChannelWith<typeof settings>;
 
 const updates = 'TRANSFER.TRANSFER_EVENTS_UPDATE';
 const moneyEvents = ['settled', 'failed', 'returned', 'refund.settled', 'refund.returned'];
+const ids = ['transfer_id', 'refund_id', 'item_id', 'account_id', 'event_id'];
+const keptIds = new Set([...identifiers, ...ids]);
 /** As many as the endpoint gives at once. */
 const pageSize = 25;
 
@@ -73,7 +76,7 @@ export const plaid = {
     ],
     ...['TRANSACTIONS.SYNC_UPDATES_AVAILABLE', 'TRANSACTIONS.DEFAULT_UPDATE'],
   ],
-  identifiers: ['transfer_id', 'refund_id', 'item_id', 'account_id', 'event_id'],
+  identifiers: ids,
   verify,
   parse,
   api: { defaultUrl: 'https://production.plaid.com', ask },
@@ -192,7 +195,7 @@ const noticeOf = (
   channel: channel.name,
   noticeReference,
   subject,
-  payload: JSON.stringify(payload),
+  payload: JSON.stringify(maskCardData(payload, keptIds)),
   standing: false,
   actor: `channel:${channel.name}`,
 });

@@ -24,7 +24,8 @@ import {
 } from '../payment-body.ts';
 import type { ChannelBase } from '../scheme.ts';
 
-const limits = [20, 255] as const;
+/** Providers' ids are far shorter than the 255 characters of a reference, and some get a word of ours behind them. */
+const limits = [20, 50, 200] as const;
 const rules = new Map(limits.map((limit) => [limit, identifier(limit)]));
 
 /** Which of the provider's metadata fields name the loan and the customer. */
@@ -72,8 +73,8 @@ export class Reading {
   }
 
   /** An identifier, by the rules of the documented body. */
-  id(path: string): string {
-    return this.#identifier(this.value(path), path, 255);
+  id(path: string, limit: 50 | 200 = 200): string {
+    return this.#identifier(this.value(path), path, limit);
   }
 
   #identifier(value: unknown, field: string, limit: (typeof limits)[number]): string {

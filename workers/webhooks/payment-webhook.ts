@@ -2,6 +2,7 @@
 // address, rate, media type, size, signature, body; nothing of an unsigned body is looked at. One database round trip on
 // the way to a payment's answer.
 
+import type { Database } from '../../shared/database.ts';
 import { errorFields } from '../../shared/log.ts';
 import { isWithin } from '../../shared/payments/address-block.ts';
 import type { Outcome } from '../../shared/payments/arrival.ts';
@@ -36,6 +37,7 @@ interface Kept {
   settings: WebhooksSettings;
   rateLimit: RateLimit;
   record: RecordPayment;
+  db: Database;
 }
 
 export function createPaymentWebhook() {
@@ -44,6 +46,7 @@ export function createPaymentWebhook() {
     settings,
     rateLimit: new RateLimit(settings.rateLimitPerMinute),
     record: createRecorder(settings),
+    db: openDatabase(settings.database),
   });
 
   return async (c: Ctx): Promise<Response> => {
@@ -91,7 +94,7 @@ export function createPaymentWebhook() {
     const { arrivals, rejected } = parsed.value;
     const outcomes = await recordAll(arrivals, {
       record: kept.record,
-      db: openDatabase(settings.database),
+      db: kept.db,
       afterwards: c.get('afterwards'),
     });
     // A part that is not kept must not be answered as if it were.

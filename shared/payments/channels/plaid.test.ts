@@ -66,6 +66,17 @@ describe('its signature', () => {
     expect(await check(api.signed(body, { at: seconds() }))).toBe('mismatch');
   });
 
+  test('by ever new unknown keys does not make us ask Plaid ever again', async () => {
+    const later = new Date(now.getTime() + 86_400_000);
+    const at = Math.floor(later.getTime() / 1000);
+    for (let i = 0; i < 40; i++) {
+      expect(await check(api.signed(body, { at, kid: crypto.randomUUID() }), body, later)).toBe('mismatch');
+    }
+    expect(api.asked).toHaveLength(20);
+    const minute = new Date(later.getTime() + 61_000);
+    expect(await check(api.signed(body, { at: at + 61 }), body, minute)).toBe('ok');
+  });
+
   test('by another key under a known id is refused', async () => {
     const [head = '', claims = ''] = api.signed(body, { at: seconds() }).split('.');
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });

@@ -94,6 +94,8 @@ type VerificationKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
 const keyForMs = 3_600_000;
 const unknownForMs = 60_000;
 const keysLimit = 50;
+/** Ids are chosen by whoever sends: with so many unknown ones at a time, further ones are unknown without asking. */
+const unknownLimit = 20;
 /** Undefined is an id that Plaid does not know, or a key that has expired. */
 const keys = new Map<string, { key: VerificationKey | undefined; until: number }>();
 
@@ -103,9 +105,14 @@ async function keyOf(
   now: Date,
   fetch: Fetch,
 ): Promise<VerificationKey | undefined> {
-  const name = `${channel.api?.url} ${channel.clientId} ${id}`;
+  const own = `${channel.api?.url} ${channel.clientId} `;
+  const name = own + id;
   const held = keys.get(name);
   if (held && held.until > now.getTime()) return held.key;
+  const unknown = [...keys].filter(
+    ([of, other]) => of.startsWith(own) && !other.key && other.until > now.getTime(),
+  );
+  if (unknown.length >= unknownLimit) return undefined;
   const key = await fetchKey(channel, id, fetch);
   keys.delete(name);
   keys.set(name, { key, until: now.getTime() + (key ? keyForMs : unknownForMs) });

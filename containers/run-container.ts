@@ -36,7 +36,7 @@ export interface Tools {
 type Condition = Pick<Heartbeat, 'healthy' | 'detail'>;
 
 /** One of the loops; its name begins its log events. */
-export interface Part {
+interface Part {
   step: () => Promise<number>;
   idleMs: LoopOptions['idleMs'];
   heartbeat: (state: LoopState) => Condition | Promise<Condition>;

@@ -4,6 +4,7 @@
 import { ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
+import { isChannelVariable } from '../shared/payments/channel.ts';
 import { parseSettings, port, SettingsFault } from '../shared/settings.ts';
 import { apiVariables, readApiSettings } from '../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../workers/auth/env.ts';
@@ -27,8 +28,6 @@ const databaseVariables = {
   api: 'API_DATABASE_URL',
 } as const;
 type WorkerName = keyof typeof databaseVariables;
-
-const isChannelSecret = (name: string) => /^CHANNEL_[A-Z0-9_]+_SECRET(_PREVIOUS)?$/.test(name);
 
 /** What each Worker gets: the settings it names and no other, its faults under the names used here. */
 export function readWorkersSettings(env: NodeJS.ProcessEnv) {
@@ -58,7 +57,7 @@ export function readWorkersSettings(env: NodeJS.ProcessEnv) {
   const bindings = {
     webhooks: bind(
       'webhooks',
-      (name) => webhooksVariables.includes(name) || isChannelSecret(name),
+      (name) => webhooksVariables.includes(name) || isChannelVariable(name),
       readWebhooksSettings,
     ),
     auth: bind('auth', (name) => authVariables.includes(name), readAuthSettings),

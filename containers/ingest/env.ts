@@ -3,8 +3,9 @@
 import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
+import { readChannels } from '../../shared/payments/channel.ts';
 import { isCurrency } from '../../shared/payments/payment-fields.ts';
-import { flag, parseSettings, wholeNumber } from '../../shared/settings.ts';
+import { flag, parseSettings, SettingsFault, wholeNumber } from '../../shared/settings.ts';
 import { agreeing, commonSettings, commonVariables } from '../settings.ts';
 
 function isFolder(path: string): boolean {
@@ -40,6 +41,10 @@ export const readStagingSettings = (env: Record<string, unknown>) =>
 const fields = {
   ...commonVariables,
   ...stagingFields,
+  /** Those with an API and a token are asked about notices. */
+  CHANNELS: z._default(z.string(), '{}'),
+  NOTICE_INTERVAL_SECONDS: wholeNumber(5, 1, 3_600),
+  NOTICE_TIMEOUT_SECONDS: wholeNumber(10, 1, 120),
   PARTITIONS_AHEAD_MONTHS: wholeNumber(3, 1, 120),
   PARTITION_RETENTION_MONTHS: wholeNumber(12, 1, 1_200),
   RETENTION_EXPORT_FOLDER: z.optional(z.string().check(z.refine(isFolder, 'expected a folder that exists'))),
@@ -59,9 +64,21 @@ const variables = z
 /** Throws SettingsFault. */
 export function readIngestSettings(env: Record<string, unknown>) {
   const v = parseSettings('ingest', variables, env);
+  const { channels, faults } = readChannels(v.CHANNELS, env);
+  if (faults.length > 0) {
+    throw new SettingsFault(
+      'ingest',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
+  }
   return {
     ...commonSettings(v),
     staging: stagingSettings(v),
+    notices: {
+      channels,
+      idleMs: v.NOTICE_INTERVAL_SECONDS * 1_000,
+      timeoutMs: v.NOTICE_TIMEOUT_SECONDS * 1_000,
+    },
     partitions: { monthsAhead: v.PARTITIONS_AHEAD_MONTHS },
     retention: { keptMonths: v.PARTITION_RETENTION_MONTHS, exportFolder: v.RETENTION_EXPORT_FOLDER },
   };

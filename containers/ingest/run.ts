@@ -5,6 +5,7 @@ import { runningJobs } from '../jobs.ts';
 import { runContainer } from '../run-container.ts';
 import { cleanup } from './cleanup.ts';
 import { readIngestSettings } from './env.ts';
+import { askingNotices } from './notices.ts';
 import { partitions } from './partitions.ts';
 import { retention } from './retention.ts';
 import { staging } from './staging.ts';
@@ -12,6 +13,8 @@ import { staging } from './staging.ts';
 /** A job's single statement may move or read a whole month of payments. */
 const jobStatementTimeoutMs = 600_000;
 const jobsLookMs = 1_000;
+/** A provider is not to be asked more at the same time. */
+const noticesAtOnce = 5;
 
 /** Throws SettingsFault. */
 export function run(env: Record<string, string | undefined>, signal: AbortSignal) {
@@ -41,8 +44,18 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
       signal,
       log,
     });
+    const notices = askingNotices({
+      db,
+      channels: settings.notices.channels,
+      business: settings.staging.business,
+      log,
+      fetch,
+      timeoutMs: settings.notices.timeoutMs,
+      batchSize: noticesAtOnce,
+    });
     const parts = {
       staging: { step: staged.step, heartbeat: staged.heartbeat, idleMs: settings.staging.idleMs },
+      notices: { step: notices.step, heartbeat: notices.heartbeat, idleMs: settings.notices.idleMs },
       jobs: { step: jobs.step, heartbeat: jobs.heartbeat, idleMs: jobsLookMs },
     };
     return {

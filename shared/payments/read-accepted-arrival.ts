@@ -67,6 +67,17 @@ const kinds: { [K in Arrival['kind']]: z.ZodMiniType<Extract<Arrival, { kind: K 
       ...origin,
     }),
   }),
+  notice: z.object({
+    kind: z.literal('notice'),
+    notice: z.object({
+      channel: z.string(),
+      noticeReference: z.string(),
+      subject: z.string(),
+      payload: z.string(),
+      standing: z.boolean(),
+      actor: z.string(),
+    }),
+  }),
 };
 
 /** Refuses with a reason that names fields and never holds a value. */

@@ -7,7 +7,7 @@ import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
 import { roles } from '../../drizzle/migrate.ts';
-import { secretNames } from '../../shared/payments/channel.ts';
+import { apiNames, secretNames } from '../../shared/payments/channel.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
 import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
@@ -40,6 +40,7 @@ function parsedNames(): string[] {
     ...namesIn(read('compose.yaml'), /\$\{([A-Z][A-Z0-9_]*)/g),
     ...roles.map((role) => `${role.toUpperCase()}_PASSWORD`),
     ...secretNames('standard'),
+    ...apiNames('gocardless'),
   ]);
   return [...names].filter((name) => !bindings.includes(name) && !inherited.includes(name)).toSorted();
 }

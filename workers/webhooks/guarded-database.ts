@@ -2,12 +2,18 @@
 // limit. Only what may succeed later counts as a fault; a refusal is an answer.
 
 import { type Database, DatabaseFault } from '../../shared/database.ts';
+import { openDatabase } from '../database.ts';
 import { CircuitBreaker } from './circuit-breaker.ts';
+import type { WebhooksSettings } from './env.ts';
 
 const faultsInARow = 5;
 const probeEveryMs = 1_000;
 
-export function guarded(db: Database): Database {
+/** Where a fault leads to acceptance, which must not wait for the whole time limit again and again. */
+export const openRecordingDatabase = (settings: WebhooksSettings): Database =>
+  settings.accepted ? guarded(openDatabase(settings.database)) : openDatabase(settings.database);
+
+function guarded(db: Database): Database {
   const breaker = new CircuitBreaker(faultsInARow, probeEveryMs);
   const through = async <T>(call: () => Promise<T>): Promise<T> => {
     if (!breaker.mayAsk(Date.now())) {

@@ -1,14 +1,12 @@
 // One payment's way to Postgres, with the two layers of deduplication in front of it. What they hold has been
 // committed, so they may answer a duplicate; everything else is Postgres' to say.
 
-import { DatabaseFault } from '../../shared/database.ts';
+import { type Database, DatabaseFault } from '../../shared/database.ts';
 import { factsHash, identityOf, type NewPayment, type Recorded } from '../../shared/payments/payment.ts';
 import { recordPayments } from '../../shared/payments/record-payments.ts';
 import type { Afterwards } from '../afterwards.ts';
-import { openDatabase } from '../database.ts';
 import { openRedis } from '../redis.ts';
 import type { WebhooksSettings } from './env.ts';
-import { guarded } from './guarded-database.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
 /** A database slower than this is helped by asking Redis whether the payment is known already. */
@@ -17,9 +15,8 @@ const slowDatabaseMs = 300;
 export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Promise<Recorded>;
 
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
-export function createRecorder(settings: WebhooksSettings): RecordPayment {
+export function createRecorder(settings: WebhooksSettings, db: Database): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
-  const db = settings.accepted ? guarded(openDatabase(settings.database)) : openDatabase(settings.database);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;

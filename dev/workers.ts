@@ -81,6 +81,7 @@ async function plan({ host, ports, bindings }: ReturnType<typeof readWorkersSett
       name,
       script: await bundle(join(root, 'workers', name, 'main.ts')),
       bindings: bindings[name],
+      ...(name === 'webhooks' && { objects: { GROUP_COMMIT: 'PaymentCommits' } }),
       ...(name === 'api' && { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } }),
       listen: { host, port: ports[name] },
       compatibilityDate,

@@ -8,10 +8,13 @@ export interface EdgeDatabaseSettings {
   url: string;
   /** Where Neon's HTTP protocol is spoken, when not at Neon itself. */
   fetchEndpoint: string | undefined;
+  /** Used instead where the runtime brings one; its limits are its own. */
+  bound?: Database | undefined;
   timeoutMs: number;
 }
 
-export function openDatabase({ url, fetchEndpoint, timeoutMs }: EdgeDatabaseSettings): Database {
+export function openDatabase({ url, fetchEndpoint, bound, timeoutMs }: EdgeDatabaseSettings): Database {
+  if (bound) return bound;
   if (fetchEndpoint) neonConfig.fetchEndpoint = fetchEndpoint;
   const sql = neon(url);
   const run = async (text: string, params: readonly unknown[], arrayMode: boolean) => {

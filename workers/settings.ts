@@ -1,10 +1,23 @@
 // Settings that every Worker reads.
 
 import * as z from 'zod/mini';
+import type { Database } from '../shared/database.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { flag, logLevel, text, url } from '../shared/settings.ts';
 
 const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://host');
+
+/** An object that a runtime binds, told by one of its methods. */
+export const binding = <T>(method: keyof T & string) =>
+  z.optional(
+    z.custom<T>((value) => typeof (value as T | undefined)?.[method] === 'function', 'is no binding'),
+  );
+
+/** Bindings that every Worker may have; they are objects and no variables. */
+export const commonBindings = {
+  /** A way to Postgres that needs no HTTP: where there are sockets, Neon's driver is left alone. */
+  POSTGRES: binding<Database>('query'),
+};
 
 export const commonVariables = {
   DATABASE_FETCH_ENDPOINT: z.optional(httpUrl("where Neon's HTTP protocol is spoken")),

@@ -25,6 +25,8 @@ export interface WorkerPlan {
   bindings: Record<string, string>;
   /** Service bindings: the binding's name and the worker it leads to. */
   services?: Record<string, string>;
+  /** Durable Objects of the worker's own: the binding's name and the class. They keep nothing. */
+  objects?: Record<string, string>;
   /** Without it the worker is reached through service bindings alone. */
   listen?: Listen;
   compatibilityDate: string;
@@ -118,7 +120,10 @@ function configuration(workers: readonly WorkerPlan[], sign: string): string {
     const others = Object.entries(worker.services ?? {}).map(
       ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
     );
-    return service(worker, worker.name, worker.script, [...texts, ...others]);
+    const objects = Object.entries(worker.objects ?? {}).map(
+      ([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`,
+    );
+    return service(worker, worker.name, worker.script, [...texts, ...others, ...objects], worker.objects);
   });
   const listening = workers.filter((worker) => worker.listen);
   const edges = listening.map((worker) =>
@@ -143,11 +148,24 @@ function configuration(workers: readonly WorkerPlan[], sign: string): string {
   ].join('\n');
 }
 
-function service(worker: WorkerPlan, name: string, script: string, bindings: readonly string[]): string {
+function service(
+  worker: WorkerPlan,
+  name: string,
+  script: string,
+  bindings: readonly string[],
+  objects: Record<string, string> = {},
+): string {
   const flags = (worker.compatibilityFlags ?? []).map(text).join(', ');
   const runtime = `compatibilityDate = ${text(worker.compatibilityDate)}, compatibilityFlags = [${flags}]`;
   const modules = `modules = [(name = "worker.js", esModule = ${text(script)})]`;
-  return `(name = ${text(name)}, worker = (${modules}, ${runtime}, bindings = [${bindings.join(', ')}]))`;
+  const namespaces = Object.values(objects).map(
+    (className) => `(className = ${text(className)}, uniqueKey = ${text(`${name}-${className}`)})`,
+  );
+  const storage = namespaces.length
+    ? `, durableObjectNamespaces = [${namespaces.join(', ')}], durableObjectStorage = (inMemory = void)`
+    : '';
+  const bound = `bindings = [${bindings.join(', ')}]`;
+  return `(name = ${text(name)}, worker = (${modules}, ${runtime}, ${bound}${storage}))`;
 }
 
 /** As Cap'n Proto reads it: UTF-8 in double quotes with C's escapes. */

@@ -189,7 +189,13 @@ export async function startStack({
       logFile: log('workers'),
       onLoss,
       workers: [
-        { name: 'webhooks', script: webhooks, bindings: bound.webhooks, ...at(ports.webhooks) },
+        {
+          name: 'webhooks',
+          script: webhooks,
+          bindings: bound.webhooks,
+          objects: { GROUP_COMMIT: 'PaymentCommits' },
+          ...at(ports.webhooks),
+        },
         { name: 'auth', script: auth, bindings: bound.auth, ...at(ports.auth) },
         {
           name: 'api',

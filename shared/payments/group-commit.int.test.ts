@@ -62,7 +62,9 @@ test('a payment that the database refuses fails alone; its neighbours are record
   const results = await Promise.allSettled(payments.map(committing()));
   const refused = results.flatMap(({ status }, i) => (status === 'rejected' ? [i] : []));
   expect(refused).toEqual([41]);
-  expect(results[41]).toMatchObject({ reason: { name: 'DatabaseFault', sqlState: 'P0001', retryable: false } });
+  expect(results[41]).toMatchObject({
+    reason: { name: 'DatabaseFault', sqlState: 'P0001', retryable: false },
+  });
   expect(await counted(payments)).toEqual({ refs: 99, payments: 99, messages: 198 });
 });
 

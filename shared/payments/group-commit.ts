@@ -22,6 +22,9 @@ export interface GroupCommitLimits {
 /** docs/benchmarks.md has the measurements. */
 export const groupCommitLimits: GroupCommitLimits = { perStatement: 200, inFlight: 2, waiting: 5_000 };
 
+/** Throws DatabaseFault; repeating the call is safe. */
+export type CommitPayment = (payment: NewPayment) => Promise<Recorded>;
+
 interface Waiting {
   payment: NewPayment;
   resolve: (recorded: Recorded) => void;
@@ -35,7 +38,7 @@ interface Waiting {
 export function groupCommit(
   record: (payments: readonly NewPayment[]) => Promise<Recorded[]>,
   limits: GroupCommitLimits,
-): (payment: NewPayment) => Promise<Recorded> {
+): CommitPayment {
   const queue: Waiting[] = [];
   let inFlight = 0;
 

@@ -74,6 +74,7 @@ async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> 
       name,
       script: scripts[name],
       bindings: settings[name],
+      ...(name === 'webhooks' ? { objects: { GROUP_COMMIT: 'PaymentCommits' } } : {}),
       ...(name === 'api' ? { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } } : {}),
       listen: { host: '127.0.0.1', port: ports[name] },
       compatibilityDate,

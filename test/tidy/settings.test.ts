@@ -16,8 +16,8 @@ const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)
   value: value as string,
 }));
 
-/** Service bindings of the front door, not settings. */
-const bindings = ['AUTH', 'WEBHOOKS'];
+/** What a runtime binds, not settings. */
+const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'WEBHOOKS'];
 /** The system's own. */
 const inherited = ['CI', 'PATH', 'VITEST_POOL_ID'];
 

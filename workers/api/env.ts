@@ -3,7 +3,7 @@
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { parseSettings, postgresUrl } from '../../shared/settings.ts';
-import { commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
 
@@ -30,10 +30,15 @@ const variables = z.object({
 export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
-  const values = parseSettings('api', variables, env);
+  const values = parseSettings('api', z.extend(variables, commonBindings), env);
   return {
     ...commonSettings(values),
-    database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
+    database: {
+      url: values.DATABASE_URL,
+      fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      bound: values.POSTGRES,
+      timeoutMs,
+    },
     timeZone: values.BUSINESS_TIME_ZONE,
     metricsOpen: values.METRICS_ACCESS === 'open',
     webhooks: values.WEBHOOKS,

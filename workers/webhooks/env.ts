@@ -5,7 +5,13 @@ import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
 import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
-import { commonSettings, commonVariables } from '../settings.ts';
+import { binding, commonBindings, commonSettings, commonVariables } from '../settings.ts';
+
+/** A Durable Object namespace, as far as it is used. */
+export interface CommitObjects {
+  idFromName(name: string): unknown;
+  get(id: unknown): { fetch(url: string, init: RequestInit): Promise<Response> };
+}
 
 const variables = z.object({
   ...commonVariables,
@@ -23,13 +29,15 @@ const variables = z.object({
   MEMORY_CACHE_MAX_SIZE: wholeNumber(10_000, 1, 1_000_000),
   ENABLE_REDIS_CACHE: flag(true),
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
+  GROUP_COMMIT_SHARDS: wholeNumber(1, 0, 1_000),
 });
+const bindings = z.object({ ...commonBindings, GROUP_COMMIT: binding<CommitObjects>('idFromName') });
 
 /** The names this Worker reads, beside its channels' secrets. */
 export const webhooksVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readWebhooksSettings(env: Record<string, unknown>) {
-  const values = parseSettings('webhooks', variables, env);
+  const values = parseSettings('webhooks', z.extend(variables, bindings.shape), env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
   const all = faults.map((fault) => `CHANNELS: ${fault}`);
   const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
@@ -41,6 +49,7 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     database: {
       url: values.DATABASE_URL,
       fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      bound: values.POSTGRES,
       timeoutMs: values.WEBHOOK_TIMEOUT_MS,
     },
     business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
@@ -49,6 +58,8 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     bodyTimeoutMs: values.WEBHOOK_TIMEOUT_MS,
     rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,
+    groupCommitShards: values.GROUP_COMMIT_SHARDS,
+    commitObjects: values.GROUP_COMMIT,
     redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
   };
 }

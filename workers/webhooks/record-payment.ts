@@ -3,10 +3,9 @@
 
 import { DatabaseFault } from '../../shared/database.ts';
 import { factsHash, identityOf, type NewPayment, type Recorded } from '../../shared/payments/payment.ts';
-import { recordPayments } from '../../shared/payments/record-payments.ts';
 import type { Afterwards } from '../afterwards.ts';
-import { openDatabase } from '../database.ts';
 import { openRedis } from '../redis.ts';
+import { createCommit } from './commit-payment.ts';
 import type { WebhooksSettings } from './env.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
@@ -18,7 +17,7 @@ export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Pro
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
 export function createRecorder(settings: WebhooksSettings): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
-  const db = openDatabase(settings.database);
+  const commit = createCommit(settings);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;
@@ -32,7 +31,7 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
     if (inMemory?.factsHash === facts) return { outcome: 'duplicate', paymentId: inMemory.paymentId };
 
     const startedAt = Date.now();
-    const recording = recordPayments(db, [payment]);
+    const recording = commit(payment);
     const recorded = await unlessSlow(recording, async () => {
       if (settings.redisCacheTtlSeconds === 0) return undefined;
       const inRedis = await seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
@@ -43,7 +42,7 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
     });
     if ('layer' in recorded) return recorded.value;
 
-    const [first] = recorded.value as [Recorded];
+    const first = recorded.value;
     looked('database', first.outcome === 'duplicate' ? 'hit' : 'miss');
     if (first.outcome !== 'conflict') {
       const mark = { paymentId: first.paymentId, factsHash: facts, markedAt: Date.now() };

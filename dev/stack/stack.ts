@@ -44,7 +44,9 @@ export interface StackOptions {
   signal: AbortSignal;
 }
 
-export type Stack = Omit<Running, 'pid'> & AsyncDisposable;
+/** `bindings` is what each Worker was given, for others to be started beside them. */
+export type Stack = Omit<Running, 'pid'> &
+  AsyncDisposable & { bindings: Record<'webhooks' | 'auth' | 'api', Record<string, string>> };
 
 export async function startStack({
   settings,
@@ -234,6 +236,7 @@ export async function startStack({
       ]),
     ),
     apiKey: secrets.apiKey,
+    bindings: workers(urlFor),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

@@ -30,7 +30,7 @@ const variables = z.object({
 export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
-  const values = parseSettings('api', z.extend(variables, commonBindings), env);
+  const values = parseSettings('api', z.object({ ...variables.shape, ...commonBindings }), env);
   return {
     ...commonSettings(values),
     database: {

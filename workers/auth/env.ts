@@ -15,7 +15,7 @@ const variables = z.object({
 export const authVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readAuthSettings(env: Record<string, unknown>) {
-  const values = parseSettings('auth', z.extend(variables, commonBindings), env);
+  const values = parseSettings('auth', z.object({ ...variables.shape, ...commonBindings }), env);
   return {
     ...commonSettings(values),
     database: {

@@ -23,10 +23,10 @@ export function createCommit({
     return groupCommit((payments) => recordPayments(db, payments), groupCommitLimits);
   }
   if (groupCommitShards === 0 || !commitObjects) return (payment) => recordOne(db, payment);
-  const slowMs = Math.floor(database.timeoutMs / 2);
-  const directly = openDatabase({ ...database, timeoutMs: database.timeoutMs - slowMs });
   const ask = askObjects(commitObjects, groupCommitShards, database.timeoutMs);
-  return unlessAway(ask, slowMs, (payment) => recordOne(directly, payment));
+  return unlessAway(ask, database.timeoutMs, (payment, timeoutMs) =>
+    recordOne(openDatabase({ ...database, timeoutMs }), payment),
+  );
 }
 
 const recordOne = async (db: Database, payment: NewPayment): Promise<Recorded> =>
@@ -56,24 +56,28 @@ function shardOf(identity: string, shards: number): number {
 }
 
 /**
- * What the database says through the object is the answer. When the object fails, or has said nothing after `slowMs`,
- * the payment is recorded directly as well: whatever the object still does, it stays one payment.
+ * What the database says through the object is the answer. When the object fails, or has said nothing in half of the
+ * time, the payment is recorded directly as well: whatever the object still does, it stays one payment.
  */
-function unlessAway(ask: Ask, slowMs: number, directly: CommitPayment): CommitPayment {
+function unlessAway(
+  ask: Ask,
+  timeoutMs: number,
+  directly: (payment: NewPayment, timeoutMs: number) => Promise<Recorded>,
+): CommitPayment {
   let awayUntil = 0;
   return async (payment) => {
-    if (Date.now() < awayUntil) return directly(payment);
+    if (Date.now() < awayUntil) return directly(payment, timeoutMs);
     const asked = ask(payment);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const slow = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => resolve(undefined), slowMs);
+      timer = setTimeout(() => resolve(undefined), timeoutMs / 2);
     });
     const inTime = await Promise.race([asked, slow]);
     clearTimeout(timer);
     if (inTime !== undefined) return recordedFromText(inTime);
 
     awayUntil = Date.now() + awayMs;
-    const recorded = await directly(payment);
+    const recorded = await directly(payment, Math.ceil(timeoutMs / 2));
     if (recorded.outcome !== 'duplicate') return recorded;
     // A duplicate, perhaps of what the object has just created for this very request: then it was created.
     const late = await asked;

@@ -31,13 +31,13 @@ const variables = z.object({
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
   GROUP_COMMIT_SHARDS: wholeNumber(1, 0, 1_000),
 });
-const bindings = z.object({ ...commonBindings, GROUP_COMMIT: binding<CommitObjects>('idFromName') });
+const bindings = { ...commonBindings, GROUP_COMMIT: binding<CommitObjects>('idFromName') };
 
 /** The names this Worker reads, beside its channels' secrets. */
 export const webhooksVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readWebhooksSettings(env: Record<string, unknown>) {
-  const values = parseSettings('webhooks', z.extend(variables, bindings.shape), env);
+  const values = parseSettings('webhooks', z.object({ ...variables.shape, ...bindings }), env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
   const all = faults.map((fault) => `CHANNELS: ${fault}`);
   const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;

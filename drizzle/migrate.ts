@@ -10,7 +10,13 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
 
-export const roles = ['recoup_webhooks', 'recoup_auth', 'recoup_api', 'recoup_publisher'] as const;
+export const roles = [
+  'recoup_webhooks',
+  'recoup_auth',
+  'recoup_api',
+  'recoup_publisher',
+  'recoup_edge',
+] as const;
 export type Role = (typeof roles)[number];
 
 const migrationsFolder = join(import.meta.dirname, 'migrations');

@@ -7,6 +7,7 @@ import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
 import type { NewFailure } from './failure.ts';
 import type { NewPayment, Recorded } from './payment.ts';
+import type { RecentPayment } from './recent-payments.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
 
 type Identified<T> = T & { id: string; eventId: string };
@@ -48,6 +49,21 @@ export async function saveRecordedPayments(
       ? { outcome: row.outcome, paymentId: row.payment_id, conflictId: row.conflict_id as string }
       : { outcome: row.outcome, paymentId: row.payment_id },
   );
+}
+
+export async function latestPayments(db: Database, most: number): Promise<RecentPayment[]> {
+  const rows = await db.query<{
+    namespace: string;
+    reference_number: string;
+    payment_id: string;
+    facts_hash: string;
+  }>('select * from payment_service.recent_payments($1)', [most]);
+  return rows.map((row) => ({
+    namespace: row.namespace,
+    referenceNumber: row.reference_number,
+    paymentId: row.payment_id,
+    factsHash: row.facts_hash,
+  }));
 }
 
 const reverseStatement = `select * from payment_service.reverse_payments(

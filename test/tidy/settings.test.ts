@@ -17,7 +17,7 @@ const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)
 }));
 
 /** What a runtime binds, not settings. */
-const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'WEBHOOKS'];
+const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'RECENT_PAYMENTS', 'WEBHOOKS'];
 /** The system's own. */
 const inherited = ['CI', 'PATH', 'VITEST_POOL_ID'];
 

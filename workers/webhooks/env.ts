@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
+import type { RecentPayment } from '../../shared/payments/recent-payments.ts';
 import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
 import { binding, commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
@@ -31,7 +32,12 @@ const variables = z.object({
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
   GROUP_COMMIT_SHARDS: wholeNumber(1, 0, 1_000),
 });
-const bindings = { ...commonBindings, GROUP_COMMIT: binding<CommitObjects>('idFromName') };
+const bindings = {
+  ...commonBindings,
+  GROUP_COMMIT: binding<CommitObjects>('idFromName'),
+  /** What the memory of recorded payments starts with, newest first. */
+  RECENT_PAYMENTS: binding<readonly RecentPayment[]>('at'),
+};
 
 /** The names this Worker reads, beside its channels' secrets. */
 export const webhooksVariables: readonly string[] = Object.keys(variables.shape);
@@ -60,6 +66,7 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,
     groupCommitShards: values.GROUP_COMMIT_SHARDS,
     commitObjects: values.GROUP_COMMIT,
+    recentPayments: values.RECENT_PAYMENTS ?? [],
     redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
   };
 }

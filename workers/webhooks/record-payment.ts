@@ -17,6 +17,7 @@ export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Pro
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
 export function createRecorder(settings: WebhooksSettings): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
+  for (const recent of settings.recentPayments.toReversed()) seen.set(identityOf(recent), recent);
   const commit = createCommit(settings);
 
   return async (payment, afterwards) => {

@@ -6,8 +6,7 @@ import { paymentConflicts } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
 import type { NewFailure } from './failure.ts';
-import type { NewPayment, Recorded } from './payment.ts';
-import type { RecentPayment } from './recent-payments.ts';
+import type { NewPayment, RecentPayment, Recorded } from './payment.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
 
 type Identified<T> = T & { id: string; eventId: string };

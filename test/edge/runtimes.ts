@@ -15,12 +15,16 @@ import { compatibilityDate, startWorkers } from '../../dev/servers/workerd.ts';
 import { createApps, type Fetch, type WorkerName, type WorkerSettings, workerNames } from './apps.ts';
 
 export const runtimes = ['workerd', 'node', 'deno'] as const;
-export type Runtime = (typeof runtimes)[number];
+/** And the container that serves without Cloudflare, over connections to Postgres. */
+export const runtimesAndContainer = [...runtimes, 'container'] as const;
+export type Runtime = (typeof runtimesAndContainer)[number];
 
 export interface EdgeOptions {
   /** Where a runtime with a process of its own keeps its files. */
   folder: string;
   settings: WorkerSettings;
+  /** For what warms the container's memory. */
+  edgeDatabaseUrl: string;
 }
 
 export interface Edge {
@@ -37,6 +41,7 @@ const starters: Record<Runtime, (options: EdgeOptions) => Promise<Edge>> = {
   workerd: startInWorkerd,
   node: startInNode,
   deno: startInDeno,
+  container: startContainer,
 };
 
 const root = join(import.meta.dirname, '../..');
@@ -158,4 +163,46 @@ async function startInDeno({ folder, settings }: EdgeOptions): Promise<Edge> {
     readyWithinMs: 30_000,
   });
   return { urls: urlsOf(ports), log: () => readFileSync(logFile, 'utf8'), stop: () => server.stop() };
+}
+
+async function startContainer({ folder, settings, edgeDatabaseUrl }: EdgeOptions): Promise<Edge> {
+  const ports = await freePorts();
+  const own = mkdtempSync(join(folder, 'container-'));
+  const logFile = join(own, 'log');
+  const server = await launch({
+    name: 'containers/edge',
+    command: process.execPath,
+    args: ['containers/edge/main.ts', own],
+    cwd: root,
+    env: { PATH: process.env.PATH, ...containerSettings(ports, settings, edgeDatabaseUrl) },
+    logFile,
+    pidFile: join(own, 'pid'),
+    marker: own,
+    stopSignals: [
+      ['SIGTERM', 25_000],
+      ['SIGKILL', 5_000],
+    ],
+    isReady: async () => (await fetch(`${urlsOf(ports).api}/readyz`).catch(() => undefined))?.ok ?? false,
+    readyWithinMs: 30_000,
+  });
+  return { urls: urlsOf(ports), log: () => readFileSync(logFile, 'utf8'), stop: () => server.stop() };
+}
+
+/** The three Workers' settings as one environment. */
+export function containerSettings(
+  ports: Record<WorkerName, number>,
+  { api, webhooks, auth }: WorkerSettings,
+  edgeDatabaseUrl: string,
+): Record<string, string> {
+  const { DATABASE_URL: _, ...all } = { ...api, ...auth, ...webhooks };
+  return {
+    ...all,
+    WEBHOOKS_DATABASE_URL: webhooks.DATABASE_URL as string,
+    AUTH_DATABASE_URL: auth.DATABASE_URL as string,
+    API_DATABASE_URL: api.DATABASE_URL as string,
+    EDGE_DATABASE_URL: edgeDatabaseUrl,
+    PORT: String(ports.api),
+    WEBHOOKS_PORT: String(ports.webhooks),
+    AUTH_PORT: String(ports.auth),
+  };
 }

@@ -66,9 +66,13 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     const redis = await createTestRedis();
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
+    const postgres = await gateTo(database.url);
+    // The container knows no door: both gates are on its way to Postgres.
+    const hasDoor = runtime !== 'container';
+    const way = hasDoor ? await doorOf(openNeonDoor({ port: 0 })) : `tcp://127.0.0.1:${postgres.port}`;
     world.gates = {
-      postgres: await gateTo(database.url),
-      database: await gateTo(await doorOf(openNeonDoor({ port: 0 }))),
+      postgres,
+      database: await gateTo(way),
       redis: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
     };
     const common = {
@@ -77,7 +81,9 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       UPSTASH_REDIS_REST_TOKEN: token,
     };
     const urlFor = (role: Role) =>
-      Object.assign(new URL(database.urlFor(role)), { port: world.gates.postgres.port }).href;
+      Object.assign(new URL(database.urlFor(role)), {
+        port: (hasDoor ? world.gates.postgres : world.gates.database).port,
+      }).href;
     world.anotherEdge = async (more = {}) => {
       const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
         ...common,
@@ -94,7 +100,11 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           ...channelSettings,
         }),
       };
-      const edge = await startEdge(runtime, { folder, settings });
+      const edge = await startEdge(runtime, {
+        folder,
+        settings,
+        edgeDatabaseUrl: urlFor('recoup_edge'),
+      });
       edges.push(edge);
       return edge;
     };

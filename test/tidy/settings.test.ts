@@ -34,7 +34,7 @@ function parsedNames(): string[] {
   const names = new Set([
     ...inSchemas,
     ...elsewhere,
-    ...namesIn(read('dev/workers.ts'), /'([A-Z]+_DATABASE_URL)'/g),
+    ...namesIn(read('containers/edge/worker-settings.ts'), /'([A-Z]+_DATABASE_URL)'/g),
     ...namesIn(read('compose.yaml'), /\$\{([A-Z][A-Z0-9_]*)/g),
     ...roles.map((role) => `${role.toUpperCase()}_PASSWORD`),
     ...secretNames('standard'),

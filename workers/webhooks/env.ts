@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
-import type { RecentPayment } from '../../shared/payments/recent-payments.ts';
+import type { RecentPayment } from '../../shared/payments/payment.ts';
 import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
 import { binding, commonBindings, commonSettings, commonVariables } from '../settings.ts';
 

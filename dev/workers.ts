@@ -7,7 +7,7 @@ import * as z from 'zod/mini';
 import { readWithWorkerSettings } from '../containers/edge/worker-settings.ts';
 import { parseSettings, port } from '../shared/settings.ts';
 import { bundle, stopBundler } from './servers/bundle.ts';
-import { compatibilityDate, startWorkers, type WorkerPlan } from './servers/workerd.ts';
+import { compatibilityDate, startWorkers, type WorkerPlan, webhooksObjects } from './servers/workerd.ts';
 import { root, stateFolder } from './stack/settings.ts';
 
 const variables = z.object({
@@ -33,7 +33,7 @@ async function plan({ host, ports, bindings }: ReturnType<typeof readWorkersSett
       name,
       script: await bundle(join(root, 'workers', name, 'main.ts')),
       bindings: bindings[name],
-      ...(name === 'webhooks' && { objects: { GROUP_COMMIT: 'PaymentCommits' } }),
+      ...(name === 'webhooks' && { objects: webhooksObjects }),
       ...(name === 'api' && { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } }),
       listen: { host, port: ports[name] },
       compatibilityDate,

@@ -17,6 +17,9 @@ interface Listen {
 /** As in the wrangler files. */
 export const compatibilityDate = '2026-11-01';
 
+/** As in workers/webhooks/wrangler.toml. */
+export const webhooksObjects = { GROUP_COMMIT: { className: 'PaymentCommits' } } as const;
+
 export interface WorkerPlan {
   name: string;
   /** One ES module, bundled. */
@@ -25,8 +28,8 @@ export interface WorkerPlan {
   bindings: Record<string, string>;
   /** Service bindings: the binding's name and the worker it leads to. */
   services?: Record<string, string>;
-  /** Durable Objects of the worker's own: the binding's name and the class. They keep nothing. */
-  objects?: Record<string, string>;
+  /** Durable Objects, which keep nothing: the binding's name, the class, and whose it is if not the worker's own. */
+  objects?: Record<string, { className: string; of?: string }>;
   /** Without it the worker is reached through service bindings alone. */
   listen?: Listen;
   compatibilityDate: string;
@@ -121,7 +124,8 @@ function configuration(workers: readonly WorkerPlan[], sign: string): string {
       ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
     );
     const objects = Object.entries(worker.objects ?? {}).map(
-      ([name, className]) => `(name = ${text(name)}, durableObjectNamespace = ${text(className)})`,
+      ([name, { className, of = worker.name }]) =>
+        `(name = ${text(name)}, durableObjectNamespace = (className = ${text(className)}, serviceName = ${text(of)}))`,
     );
     return service(worker, worker.name, worker.script, [...texts, ...others, ...objects], worker.objects);
   });
@@ -153,14 +157,14 @@ function service(
   name: string,
   script: string,
   bindings: readonly string[],
-  objects: Record<string, string> = {},
+  objects: WorkerPlan['objects'] = {},
 ): string {
   const flags = (worker.compatibilityFlags ?? []).map(text).join(', ');
   const runtime = `compatibilityDate = ${text(worker.compatibilityDate)}, compatibilityFlags = [${flags}]`;
   const modules = `modules = [(name = "worker.js", esModule = ${text(script)})]`;
-  const namespaces = Object.values(objects).map(
-    (className) => `(className = ${text(className)}, uniqueKey = ${text(`${name}-${className}`)})`,
-  );
+  const namespaces = Object.values(objects)
+    .filter(({ of }) => of === undefined)
+    .map(({ className }) => `(className = ${text(className)}, uniqueKey = ${text(`${name}-${className}`)})`);
   const storage = namespaces.length
     ? `, durableObjectNamespaces = [${namespaces.join(', ')}], durableObjectStorage = (inMemory = void)`
     : '';

@@ -20,7 +20,7 @@ import { choosePort, freePort, isOpen } from '../servers/port.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
-import { compatibilityDate, startWorkers, stopLeftWorkers } from '../servers/workerd.ts';
+import { compatibilityDate, startWorkers, stopLeftWorkers, webhooksObjects } from '../servers/workerd.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
@@ -195,7 +195,7 @@ export async function startStack({
           name: 'webhooks',
           script: webhooks,
           bindings: bound.webhooks,
-          objects: { GROUP_COMMIT: 'PaymentCommits' },
+          objects: webhooksObjects,
           ...at(ports.webhooks),
         },
         { name: 'auth', script: auth, bindings: bound.auth, ...at(ports.auth) },

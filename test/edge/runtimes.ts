@@ -11,8 +11,9 @@ import { type HttpBindings, type ServerType, serve } from '@hono/node-server';
 import { bundle, stopBundler } from '../../dev/servers/bundle.ts';
 import { freePort, isOpen } from '../../dev/servers/port.ts';
 import { launch } from '../../dev/servers/process.ts';
-import { compatibilityDate, startWorkers } from '../../dev/servers/workerd.ts';
+import { compatibilityDate, startWorkers, webhooksObjects } from '../../dev/servers/workerd.ts';
 import { createApps, type Fetch, type WorkerName, type WorkerSettings, workerNames } from './apps.ts';
+import { containerEnv, containerRuntimes } from './container.ts';
 
 export const runtimes = ['workerd', 'node', 'deno'] as const;
 /** And the container that serves without Cloudflare, over connections to Postgres. */
@@ -47,9 +48,10 @@ const starters: Record<Runtime, (options: EdgeOptions) => Promise<Edge>> = {
 const root = join(import.meta.dirname, '../..');
 const byWorker = <T>(value: (name: WorkerName) => T) =>
   Object.fromEntries(workerNames.map((name) => [name, value(name)])) as Record<WorkerName, T>;
-const urlsOf = (ports: Record<WorkerName, number>) => byWorker((name) => `http://127.0.0.1:${ports[name]}`);
+export const urlsOf = (ports: Record<WorkerName, number>) =>
+  byWorker((name) => `http://127.0.0.1:${ports[name]}`);
 
-async function freePorts(): Promise<Record<WorkerName, number>> {
+export async function freePorts(): Promise<Record<WorkerName, number>> {
   const ports = new Set<number>();
   while (ports.size < workerNames.length) ports.add(await freePort());
   const list = [...ports];
@@ -79,7 +81,7 @@ async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> 
       name,
       script: scripts[name],
       bindings: settings[name],
-      ...(name === 'webhooks' ? { objects: { GROUP_COMMIT: 'PaymentCommits' } } : {}),
+      ...(name === 'webhooks' ? { objects: webhooksObjects } : {}),
       ...(name === 'api' ? { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } } : {}),
       listen: { host: '127.0.0.1', port: ports[name] },
       compatibilityDate,
@@ -168,13 +170,14 @@ async function startInDeno({ folder, settings }: EdgeOptions): Promise<Edge> {
 async function startContainer({ folder, settings, edgeDatabaseUrl }: EdgeOptions): Promise<Edge> {
   const ports = await freePorts();
   const own = mkdtempSync(join(folder, 'container-'));
+  const { command, args } = containerRuntimes.node();
   const logFile = join(own, 'log');
   const server = await launch({
-    name: 'containers/edge',
-    command: process.execPath,
-    args: ['containers/edge/main.ts', own],
+    name: 'The edge',
+    command,
+    args: [...args, own],
     cwd: root,
-    env: { PATH: process.env.PATH, ...containerSettings(ports, settings, edgeDatabaseUrl) },
+    env: containerEnv(ports, settings, edgeDatabaseUrl),
     logFile,
     pidFile: join(own, 'pid'),
     marker: own,
@@ -186,23 +189,4 @@ async function startContainer({ folder, settings, edgeDatabaseUrl }: EdgeOptions
     readyWithinMs: 30_000,
   });
   return { urls: urlsOf(ports), log: () => readFileSync(logFile, 'utf8'), stop: () => server.stop() };
-}
-
-/** The three Workers' settings as one environment. */
-export function containerSettings(
-  ports: Record<WorkerName, number>,
-  { api, webhooks, auth }: WorkerSettings,
-  edgeDatabaseUrl: string,
-): Record<string, string> {
-  const { DATABASE_URL: _, ...all } = { ...api, ...auth, ...webhooks };
-  return {
-    ...all,
-    WEBHOOKS_DATABASE_URL: webhooks.DATABASE_URL as string,
-    AUTH_DATABASE_URL: auth.DATABASE_URL as string,
-    API_DATABASE_URL: api.DATABASE_URL as string,
-    EDGE_DATABASE_URL: edgeDatabaseUrl,
-    PORT: String(ports.api),
-    WEBHOOKS_PORT: String(ports.webhooks),
-    AUTH_PORT: String(ports.auth),
-  };
 }

@@ -15,7 +15,7 @@ import type { Permission } from '../../shared/staff/permissions.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
-import { type Edge, type Runtime, startEdge } from './runtimes.ts';
+import { type Edge, type EdgeOptions, type Runtime, startEdge } from './runtimes.ts';
 
 export const timeZone = 'Europe/Berlin';
 const token = 'token-of-the-test-redis';
@@ -37,6 +37,8 @@ export interface World {
   };
   /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
   anotherEdge(changes?: Changes): Promise<Edge>;
+  /** What such an edge is started with. */
+  edgeOptions(changes?: Changes): EdgeOptions;
   /** The token of a new API key. */
   newKey(scopes: readonly Permission[], expiresAt?: Date): Promise<string>;
 }
@@ -84,7 +86,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       Object.assign(new URL(database.urlFor(role)), {
         port: (hasDoor ? world.gates.postgres : world.gates.database).port,
       }).href;
-    world.anotherEdge = async (more = {}) => {
+    world.edgeOptions = (more = {}) => {
       const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
         ...common,
         ...own,
@@ -100,11 +102,10 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           ...channelSettings,
         }),
       };
-      const edge = await startEdge(runtime, {
-        folder,
-        settings,
-        edgeDatabaseUrl: urlFor('recoup_edge'),
-      });
+      return { folder, settings, edgeDatabaseUrl: urlFor('recoup_edge') };
+    };
+    world.anotherEdge = async (more) => {
+      const edge = await startEdge(runtime, world.edgeOptions(more));
       edges.push(edge);
       return edge;
     };

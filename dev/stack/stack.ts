@@ -44,9 +44,14 @@ export interface StackOptions {
   signal: AbortSignal;
 }
 
-/** `bindings` is what each Worker was given, for others to be started beside them. */
-export type Stack = Omit<Running, 'pid'> &
-  AsyncDisposable & { bindings: Record<'webhooks' | 'auth' | 'api', Record<string, string>> };
+export type Stack = Omit<Running, 'pid'> & AsyncDisposable & { inside: Inside };
+
+/** What it takes to start others beside the Workers, on the same servers. */
+export interface Inside {
+  /** What each Worker was given. */
+  bindings: Record<'webhooks' | 'auth' | 'api', Record<string, string>>;
+  urlFor(role: Role): string;
+}
 
 export async function startStack({
   settings,
@@ -236,7 +241,7 @@ export async function startStack({
       ]),
     ),
     apiKey: secrets.apiKey,
-    bindings: workers(urlFor),
+    inside: { bindings: workers(urlFor), urlFor },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

@@ -15,7 +15,7 @@ export const binding = <T>(method: keyof T & string) =>
 
 /** Bindings that every Worker may have; they are objects and no variables. */
 export const commonBindings = {
-  /** A way to Postgres that needs no HTTP: where there are sockets, Neon's driver is left alone. */
+  /** A way to Postgres over sockets, where there are any; Neon's driver is left alone then. */
   POSTGRES: binding<Database>('query'),
 };
 

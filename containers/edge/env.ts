@@ -22,7 +22,7 @@ const blocks = z.pipe(
 );
 
 const variables = z.object({
-  EDGE_HOST: z._default(z.string(), '127.0.0.1'),
+  WORKERS_HOST: z._default(z.string(), '127.0.0.1'),
   PORT: port(8787),
   WEBHOOKS_PORT: port(8788),
   AUTH_PORT: port(8789),
@@ -33,9 +33,6 @@ const variables = z.object({
   LOG_LEVEL: logLevel(),
 });
 
-/** The names this process reads beside those of the Workers. */
-export const edgeVariables: readonly string[] = Object.keys(variables.shape);
-
 /** Throws SettingsFault. */
 export function readEdgeSettings(env: Record<string, string | undefined>) {
   const { own, bindings } = readWithWorkerSettings('edge', env, () => {
@@ -45,7 +42,7 @@ export function readEdgeSettings(env: Record<string, string | undefined>) {
   });
   const { memoryCacheSize, database } = readWebhooksSettings(bindings.webhooks);
   return {
-    host: own.EDGE_HOST,
+    host: own.WORKERS_HOST,
     ports: { api: own.PORT, webhooks: own.WEBHOOKS_PORT, auth: own.AUTH_PORT },
     pool: { min: own.DB_POOL_MIN, max: own.DB_POOL_MAX, timeoutMs: database.timeoutMs },
     warming: { databaseUrl: own.EDGE_DATABASE_URL, size: memoryCacheSize },

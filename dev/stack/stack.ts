@@ -47,7 +47,7 @@ export interface StackOptions {
 export type Stack = Omit<Running, 'pid'> & AsyncDisposable & { inside: Inside };
 
 /** What it takes to start others beside the Workers, on the same servers. */
-export interface Inside {
+interface Inside {
   /** What each Worker was given. */
   bindings: Record<'webhooks' | 'auth' | 'api', Record<string, string>>;
   urlFor(role: Role): string;

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -49,6 +50,10 @@ test('every process accepts the settings it gets', () => {
     host: '0.0.0.0',
     ports: { api: 8787, webhooks: 8788, auth: 8789 },
   });
+  expect(readEdgeSettings(environmentOf('edge', channelSecret))).toMatchObject({
+    host: '0.0.0.0',
+    ports: { api: 8787, webhooks: 8788, auth: 8789 },
+  });
   expect(readPublisherSettings(environmentOf('publisher')).log).toMatchObject({
     kind: 'kafka',
     brokers: ['kafka:9092'],
@@ -62,10 +67,12 @@ test('every process accepts the settings it gets', () => {
 });
 
 test('no process gets a setting that it does not read', () => {
+  const workers = (name: string) =>
+    [...webhooksVariables, ...authVariables, ...apiVariables].includes(name) ||
+    /^(WORKERS_HOST|[A-Z]+_DATABASE_URL|CHANNEL_STANDARD_SECRET(_PREVIOUS)?)$/.test(name);
   const isRead: Record<string, (name: string) => boolean> = {
-    workers: (name) =>
-      [...webhooksVariables, ...authVariables, ...apiVariables].includes(name) ||
-      /^(WORKERS_HOST|[A-Z]+_DATABASE_URL|CHANNEL_STANDARD_SECRET(_PREVIOUS)?)$/.test(name),
+    workers,
+    edge: workers,
     publisher: (name) =>
       ['containers/settings.ts', 'containers/publisher/env.ts'].some((path) =>
         read(path).includes(`${name}:`),
@@ -118,8 +125,9 @@ test('no secret has a default, in what Compose asks for or in what a process get
 });
 
 test('ports are published on loopback only, and only those of the Workers', () => {
-  expect(services.filter(([, { ports }]) => ports).map(([name]) => name)).toEqual(['workers']);
-  for (const port of compose.services.workers?.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+  expect(services.filter(([, { ports }]) => ports).map(([name]) => name)).toEqual(['workers', 'edge']);
+  for (const port of [...(compose.services.workers?.ports ?? []), ...(compose.services.edge?.ports ?? [])])
+    expect(port).toMatch(/^127\.0\.0\.1:/);
 });
 
 test('the servers are the versions that the tests use', () => {

@@ -1,6 +1,7 @@
 // .env.example and what processes parse are the same list, and the values it shows are the defaults.
 
 import { expect, test } from 'vitest';
+import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -19,7 +20,7 @@ const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)
 /** What a runtime binds, not settings. */
 const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'RECENT_PAYMENTS', 'WEBHOOKS'];
 /** The system's own. */
-const inherited = ['CI', 'PATH', 'VITEST_POOL_ID'];
+const inherited = ['CI', 'HOME', 'PATH', 'VITEST_POOL_ID'];
 
 function parsedNames(): string[] {
   const schemas = [
@@ -69,6 +70,21 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['the auth Worker', readAuthSettings, edge],
   ['the front door', (env) => readApiSettings({ ...env, WEBHOOKS: door, AUTH: door }), edge],
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
+  [
+    'containers/edge',
+    (env) => {
+      const { bindings: _, ...own } = readEdgeSettings(env);
+      return own;
+    },
+    {
+      ...edge,
+      ...channels,
+      WEBHOOKS_DATABASE_URL: database,
+      AUTH_DATABASE_URL: database,
+      API_DATABASE_URL: database,
+      EDGE_DATABASE_URL: database,
+    },
+  ],
   ['npm start', readStartSettings, {}],
   [
     'dev/workers.ts',

@@ -55,6 +55,21 @@ test('a connection that dies inside a transaction is a retryable fault, and the 
   expect(await things()).toEqual([]);
 });
 
+test('a pool tells how many connections it may have, how many work, and how many wait for one', async () => {
+  const busy = open(database.url);
+  expect(busy.stats()).toEqual({ pool_max: 2, pool_in_use: 0, pool_waiting: 0 });
+  let letGo = () => {};
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  const works = [1, 2, 3].map(() => busy.transaction(() => held));
+  await expect.poll(() => busy.stats()).toEqual({ pool_max: 2, pool_in_use: 2, pool_waiting: 1 });
+  letGo();
+  await Promise.all(works);
+  expect(busy.stats()).toEqual({ pool_max: 2, pool_in_use: 0, pool_waiting: 0 });
+  await busy.close();
+});
+
 test('a statement that takes too long is given up', async () => {
   const hasty = open(database.url, 200);
   await expect(hasty.query('select pg_sleep(20)')).rejects.toMatchObject({

@@ -12,7 +12,23 @@ export interface PoolSettings {
   timeoutMs: number;
 }
 
+/** How busy a pool is at this moment, under the names it has in a heartbeat. */
+interface PoolStats {
+  pool_max: number;
+  /** Connections that somebody works on. */
+  pool_in_use: number;
+  /** Those who wait for one. */
+  pool_waiting: number;
+}
+
 export interface Pool extends TransactionalDatabase {
+  stats(): PoolStats;
+  /**
+   * Does the work while this process holds the named lock, on a connection of its own that has no transaction open.
+   * False, and no work, when another session holds it. `lost` is aborted when the connection breaks, and with it the
+   * lock: the work should then end. What the work throws is thrown. Not through a pooler: the lock belongs to a session.
+   */
+  tryLock(name: string, work: (lost: AbortSignal) => Promise<void>): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -21,6 +37,10 @@ export interface Pool extends TransactionalDatabase {
  * server ends it after this. Nothing here may be quiet for so long between two statements of a transaction.
  */
 const idleInTransactionMs = 30_000;
+
+/** The same for the connection that holds a lock: a machine that vanished is noticed after about a minute. */
+const keepaliveStatement =
+  'set tcp_keepalives_idle = 30; set tcp_keepalives_interval = 10; set tcp_keepalives_count = 3';
 
 export function openPool(settings: PoolSettings): Pool {
   const pool = new pg.Pool({
@@ -57,6 +77,36 @@ export function openPool(settings: PoolSettings): Pool {
       } finally {
         client.removeAllListeners('error');
         client.release(broken);
+      }
+    },
+    stats: () => ({
+      pool_max: settings.max,
+      pool_in_use: pool.totalCount - pool.idleCount,
+      pool_waiting: pool.waitingCount,
+    }),
+    async tryLock(name, work) {
+      const client = new pg.Client({
+        connectionString: verified(settings.url),
+        application_name: `${settings.applicationName}-lock`,
+        connectionTimeoutMillis: settings.timeoutMs,
+        query_timeout: settings.timeoutMs,
+        keepAlive: true,
+      });
+      const lost = new AbortController();
+      client.on('error', () => lost.abort());
+      client.on('end', () => lost.abort());
+      try {
+        await client.connect().catch(fault);
+        await client.query(keepaliveStatement).catch(fault);
+        const answer = await client
+          .query('select pg_try_advisory_lock(hashtextextended($1, 0)) as locked', [name])
+          .catch(fault);
+        if (answer.rows[0].locked !== true) return false;
+        await work(lost.signal);
+        return true;
+      } finally {
+        // The lock goes with the session.
+        await client.end().catch(() => {});
       }
     },
     close: () => pool.end(),

@@ -12,6 +12,8 @@ export interface Running {
   /** The owner's, not a role's. */
   databaseUrl: string;
   redisUrl: string;
+  /** Where payments wait that were accepted while the database was away. */
+  acceptedRedisUrl: string;
   kafkaBrokers: string | null;
   /** Configuration and current secret of every channel, by name. */
   channels: Record<string, ChannelConfiguration & { secret: string; url: string }>;

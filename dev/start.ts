@@ -81,7 +81,7 @@ try {
   for (const line of retiredSettings(process.env)) say(line);
   if (values.reset) {
     await removePostgresData(join(stateFolder(), 'postgres'));
-    for (const part of ['redis', 'logs', 'secrets.json']) {
+    for (const part of ['redis', 'accepted-redis', 'logs', 'secrets.json']) {
       rmSync(join(stateFolder(), part), { recursive: true, force: true });
     }
     say('Emptied: the database, Redis, logs and secrets that npm start keeps itself.');

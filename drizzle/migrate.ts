@@ -15,6 +15,8 @@ export const roles = [
   'recoup_auth',
   'recoup_api',
   'recoup_publisher',
+  'recoup_ingest',
+  'recoup_drain',
   'recoup_edge',
 ] as const;
 export type Role = (typeof roles)[number];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Counts, exposition, series } from './metrics.ts';
+import { Counts, exposition, fineBuckets, series } from './metrics.ts';
 
 describe('a series', () => {
   test.each([
@@ -46,6 +46,40 @@ test('a histogram counts each observation in every bucket that it fits, bounds i
   expect(['0.005', '0.01', '0.25', '0.5', '2.5', '5', '+Inf'].map(bucket)).toEqual([1, 2, 2, 3, 3, 4, 5]);
   expect(found.get('duration_seconds_count{route="/"}')).toBe(5);
   expect(found.get('duration_microseconds_sum{route="/"}')).toBe(14_310_100);
+});
+
+test('a histogram that could not be delivered is added to what was observed since', () => {
+  const counts = new Counts();
+  counts.observe('duration', { route: '/' }, 0.3);
+  counts.restore(counts.take());
+  counts.observe('duration', { route: '/' }, 0.003);
+  const taken = counts.take();
+  const found = new Map(taken);
+  expect(found.size).toBe(taken.length);
+  const bucket = (le: string) => found.get(`duration_seconds_bucket{le="${le}",route="/"}`);
+  expect(['0.005', '0.25', '0.5', '+Inf'].map(bucket)).toEqual([1, 1, 2, 2]);
+  expect(found.get('duration_seconds_count{route="/"}')).toBe(2);
+});
+
+test('a histogram may have bounds of its own', () => {
+  const counts = new Counts();
+  counts.observe('duration', {}, 0.3, [0.2, 0.4]);
+  expect(counts.take().map(([name, count]) => [name, count])).toEqual([
+    ['duration_seconds_bucket{le="0.2"}', 0],
+    ['duration_seconds_bucket{le="0.4"}', 1],
+    ['duration_seconds_bucket{le="+Inf"}', 1],
+    ['duration_seconds_count', 1],
+    ['duration_microseconds_sum', 300_000],
+  ]);
+});
+
+test('the fine bounds rise by at most two thirds from 5 ms to 1 s, and half a second is one of them', () => {
+  const between = fineBuckets.filter((bound) => bound >= 0.005 && bound <= 1);
+  for (const [i, bound] of between.slice(1).entries()) {
+    expect(bound / (between[i] as number)).toBeGreaterThan(1);
+    expect(bound / (between[i] as number)).toBeLessThanOrEqual(5 / 3 + 1e-9);
+  }
+  expect(between).toContain(0.5);
 });
 
 test('every count is a whole number, as HINCRBY wants it', () => {

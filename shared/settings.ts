@@ -51,6 +51,9 @@ const digits = (minimum: number, maximum: number) =>
 export const wholeNumber = (byDefault: number, minimum: number, maximum: number) =>
   z.pipe(z._default(digits(minimum, maximum), String(byDefault)), z.transform(Number));
 
+export const optionalWholeNumber = (minimum: number, maximum: number) =>
+  z.optional(z.pipe(digits(minimum, maximum), z.transform(Number)));
+
 export const port = (byDefault: number) => wholeNumber(byDefault, 1, 65_535);
 export const requiredPort = () => z.pipe(digits(1, 65_535), z.transform(Number));
 
@@ -69,3 +72,10 @@ export const redisUrl = (what: string) =>
   url(what, ['redis', 'rediss'], 'redis://user:password@host:port, or rediss:// for TLS');
 
 export const logLevel = () => z._default(z.enum(logLevels, `expected ${logLevels.join(', ')}`), 'info');
+
+/** The webhooks Worker writes it and the drain reads it, so its name is said once. */
+export const acceptedStream = () =>
+  z._default(
+    z.string().check(z.refine((name) => /^[\w:.{}-]{1,200}$/.test(name), 'expected a name without spaces')),
+    'accepted:payments',
+  );

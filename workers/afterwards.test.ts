@@ -19,6 +19,7 @@ function fakeRedis() {
     const pipeline = {
       hincrby: (...args: unknown[]) => commands.push(['hincrby', ...args]),
       set: (...args: unknown[]) => commands.push(['set', ...args]),
+      expire: (...args: unknown[]) => commands.push(['expire', ...args]),
       length: () => commands.length,
       exec: async () => {
         if (state.away) throw new Error('fetch failed');
@@ -85,6 +86,27 @@ test('while Redis is away counts wait for it, marks are forgotten, and nobody is
   afterwards.flushSoon(true, open, waitUntil);
   await settle();
   expect(sent).toEqual([[['hincrby', 'recoup:counts', 'requests', 4]]]);
+});
+
+test('what the statistics of a day need is counted under the day of its sending as well, for three days', async () => {
+  const { open, sent } = fakeRedis();
+  const afterwards = new Afterwards();
+  afterwards.counts.add('recoup_webhook_payments_total', { outcome: 'created' }, 2);
+  afterwards.counts.observe('recoup_webhook_duration', { channel: 'a' }, 0.003, [0.005]);
+  afterwards.counts.add('recoup_http_requests_total', {}, 5);
+  afterwards.flushSoon(true, open, waitUntil, () => '2026-11-23');
+  await settle();
+  const day = 'recoup:counts:2026-11-23';
+  expect((sent[0] as unknown[][]).filter(([, key]) => key === day)).toEqual([
+    ['hincrby', day, 'recoup_webhook_payments_total{outcome="created"}', 2],
+    ['hincrby', day, 'recoup_webhook_duration_seconds_count{channel="a"}', 1],
+    ['hincrby', day, 'recoup_webhook_duration_microseconds_sum{channel="a"}', 3_000],
+    ['expire', day, 259_200],
+  ]);
+  afterwards.counts.add('recoup_http_requests_total', {});
+  afterwards.flushSoon(true, open, waitUntil, () => '2026-11-24');
+  await settle();
+  expect(sent[1]).toEqual([['hincrby', 'recoup:counts', 'recoup_http_requests_total', 1]]);
 });
 
 test('counts that nobody wants are dropped, and Redis is asked only where there are marks', async () => {

@@ -4,8 +4,10 @@
 import type { Context } from 'hono';
 import { routePath } from 'hono/route';
 import { Hono } from 'hono/tiny';
+import { calendarDate } from '../shared/calendar-date.ts';
 import { DatabaseFault } from '../shared/database.ts';
 import { createLog, errorFields, type Log, type LogLevel } from '../shared/log.ts';
+import { fineBuckets } from '../shared/metrics.ts';
 import { SettingsFault } from '../shared/settings.ts';
 import type { ApiKey } from '../shared/staff/api-key.ts';
 import { Afterwards } from './afterwards.ts';
@@ -16,12 +18,21 @@ export interface CommonSettings {
   logLevel: LogLevel;
   redis: EdgeRedisSettings;
   metrics: boolean;
+  /** Where it is there, what the statistics need is counted by the day of its zone as well. */
+  business?: { timeZone: string };
 }
 
 export interface Scope<Settings> {
   Bindings: Record<string, unknown>;
-  /** `caller` is there behind a caller check only. */
-  Variables: { settings: Settings; requestId: string; log: Log; afterwards: Afterwards; caller: ApiKey };
+  /** `caller` is there behind a caller check only, `channel` once a webhook's signature has been verified. */
+  Variables: {
+    settings: Settings;
+    requestId: string;
+    log: Log;
+    afterwards: Afterwards;
+    caller: ApiKey;
+    channel: string;
+  };
 }
 export type RequestContext<Settings> = Context<Scope<Settings>>;
 
@@ -73,7 +84,17 @@ export function createApp<Settings extends CommonSettings>(
     const labels = { worker, route, status: c.res.status };
     afterwards.counts.add('recoup_http_requests_total', labels);
     afterwards.counts.observe('recoup_http_request_duration', { worker, route }, elapsedMs / 1000);
-    afterwards.flushSoon(settings.metrics, () => openRedis(settings.redis, flushTimeoutMs), waitUntilOf(c));
+    const channel = c.get('channel');
+    if (channel !== undefined) {
+      afterwards.counts.observe('recoup_webhook_duration', { channel }, elapsedMs / 1000, fineBuckets);
+    }
+    const { business } = settings;
+    afterwards.flushSoon(
+      settings.metrics,
+      () => openRedis(settings.redis, flushTimeoutMs),
+      waitUntilOf(c),
+      business && (() => calendarDate(new Date(), business.timeZone)),
+    );
   });
 
   app.notFound((c) => refuse(c, 'not_found'));

@@ -12,9 +12,12 @@ export const problems = {
   unknown_channel: [404, 'No such channel is configured'],
   request_timeout: [408, 'The body did not arrive in time'],
   payment_conflict: [409, 'The reference belongs to a payment with other facts'],
+  reversal_refused: [409, 'The payment cannot be reversed by this much'],
+  reversal_conflict: [409, 'The reversal reference was used for another amount'],
   already_decided: [409, 'The conflict has been decided the other way'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be plain application/json'],
+  idempotency_key_reused: [422, 'The Idempotency-Key was used for another request'],
   rate_limited: [429, 'Too many requests from this source'],
   internal_error: [500, 'Internal error'],
   unavailable: [503, 'A part that this request needs is away'],
@@ -28,7 +31,7 @@ export interface ProblemDetails {
   errors?: ReadonlyArray<{ field: string; code: string; message: string }> | undefined;
   retryAfterSeconds?: number | undefined;
   /** Further members of the problem, named as the endpoint's shapes are. */
-  members?: Record<string, string> | undefined;
+  members?: Record<string, string | null> | undefined;
 }
 
 export function problem(requestId: string, code: ProblemCode, details: ProblemDetails = {}): Response {

@@ -5,7 +5,10 @@ import type { Database } from '../shared/database.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { flag, logLevel, text, url } from '../shared/settings.ts';
 
-const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://host');
+export const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://host');
+
+export const restToken = (what: string) =>
+  text(what).check(z.refine((value) => value.length >= 16, 'expected at least 16 characters'));
 
 /** An object that a runtime binds, told by one of its methods. */
 export const binding = <T>(method: keyof T & string) =>
@@ -22,9 +25,7 @@ export const commonBindings = {
 export const commonVariables = {
   DATABASE_FETCH_ENDPOINT: z.optional(httpUrl("where Neon's HTTP protocol is spoken")),
   UPSTASH_REDIS_REST_URL: httpUrl('where Upstash answers'),
-  UPSTASH_REDIS_REST_TOKEN: text("Upstash's token").check(
-    z.refine((value) => value.length >= 16, 'expected at least 16 characters'),
-  ),
+  UPSTASH_REDIS_REST_TOKEN: restToken("Upstash's token"),
   LOG_LEVEL: logLevel(),
   ENABLE_METRICS: flag(true),
 };

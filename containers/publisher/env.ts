@@ -102,6 +102,7 @@ export function readPublisherSettings(env: Record<string, unknown>) {
   return {
     logLevel: v.LOG_LEVEL,
     heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
+    probePort: v.PROBE_PORT,
     database: { url: v.DATABASE_URL, min: v.DB_POOL_MIN, max: v.DB_POOL_MAX },
     idleMs: v.PUBLISH_INTERVAL_MS,
     batchSize: v.KAFKA_BATCH_SIZE,

@@ -14,8 +14,8 @@ import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Log } from '../../shared/log.ts';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
 import { eventType, type OutboxMessage } from '../../shared/outbox/message.ts';
+import { reconnecting } from '../reconnecting.ts';
 import type { KafkaSettings } from './env.ts';
-import { reconnecting } from './reconnecting.ts';
 
 const connectionTimeoutMs = 3_000;
 const requestTimeoutMs = 6_000;

@@ -1,6 +1,7 @@
 // The publisher as it is deployed: a process of its own, with its own role's rights.
 
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { freePort } from '../../dev/servers/port.ts';
 import { firstAppearances, insert, message } from '../../shared/outbox/testing.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
@@ -84,6 +85,9 @@ test('it publishes what is in the outbox and what comes, says so in its heartbea
       sent_total: 3,
       last_sent_at: expect.stringMatching(/^\d{4}-.*Z$/),
       standing_by: false,
+      publish_failures_total: 0,
+      pool_max: 4,
+      pool_waiting: 0,
     },
   });
   expect(await stop(publisher)).toEqual({ code: 0, signal: null });
@@ -92,6 +96,22 @@ test('it publishes what is in the outbox and what comes, says so in its heartbea
   expect(publisher.errors()).toBe('');
   expect(publisher.lines.map(({ event }) => event)).toEqual(['publisher_started', 'publisher_stopped']);
 });
+
+test('it answers probes on the port it is given: started, alive, and ready only while its log is there', async () => {
+  const port = await freePort();
+  const probe = async (path: string) =>
+    (await fetch(`http://127.0.0.1:${port}${path}`).catch(() => undefined))?.status;
+  const publisher = publish({ PROBE_PORT: String(port) });
+  await eventually(() => probe('/readyz')).toBe(200);
+  expect([await probe('/startupz'), await probe('/livez')]).toEqual([200, 200]);
+  await redisDoor.cut();
+  await eventually(() => probe('/readyz')).toBe(503);
+  expect(await probe('/livez')).toBe(200);
+  await redisDoor.mend();
+  await eventually(() => probe('/readyz')).toBe(200);
+  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+  expect(await probe('/livez')).toBeUndefined();
+}, 60_000);
 
 test('settings that do not parse end it with code 1 and a readable list', async () => {
   const publisher = publish({ DATABASE_URL: '', PUBLISH_INTERVAL_MS: 'often' });

@@ -10,6 +10,7 @@ import { retiredSettings } from '../../shared/retired-settings.ts';
 import { SettingsFault } from '../../shared/settings.ts';
 import { openPool } from '../database.ts';
 import { runLoop } from '../loop.ts';
+import { openProbes } from '../probes.ts';
 import { within } from '../time-limit.ts';
 import { type PublisherSettings, readPublisherSettings } from './env.ts';
 import { openKafkaLog } from './kafka-log.ts';
@@ -25,6 +26,7 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
   const log: Log = createLog(settings.logLevel, { process: name, instance });
   for (const line of retiredSettings(process.env)) log.warn('retired_setting', { message: line });
 
+  const probes = await openProbes(settings.probePort);
   const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
   const eventLog =
     settings.log.kind === 'kafka' ? openKafkaLog(settings.log, log) : openRedisLog(settings.log);
@@ -35,6 +37,7 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
     batchSize: settings.batchSize,
     checkEveryMs: Math.min(settings.heartbeatMs, 5_000),
   });
+  const tell = probes.watching((heartbeat) => beat(db, heartbeat));
   log.info('publisher_started', { log: settings.log.kind, batch_size: settings.batchSize });
 
   const { drained } = await runLoop({
@@ -42,7 +45,10 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
     step,
     idleMs: settings.idleMs,
     backoff: { minMs: 200, maxMs: 5_000 },
-    beat: (state) => beat(db, { process: name, instance, ...heartbeat(state) }),
+    beat: (state) => {
+      const { healthy, detail } = heartbeat(state);
+      return tell({ process: name, instance, healthy, detail: { ...detail, ...db.stats() } });
+    },
     heartbeatMs: settings.heartbeatMs,
     stuckAfterMs: 60_000,
     drainTimeoutMs: 20_000,
@@ -51,7 +57,7 @@ async function publish(settings: PublisherSettings, signal: AbortSignal): Promis
   });
   const close = async () => {
     await signOff(db, name, instance).catch(() => {});
-    await Promise.all([eventLog.close(), db.close()]);
+    await Promise.all([eventLog.close(), db.close(), probes.close()]);
   };
   await within(closeTimeoutMs, close()).catch(() => {});
   log.info('publisher_stopped', { drained });

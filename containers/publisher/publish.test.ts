@@ -68,3 +68,24 @@ test.each(['failing', 'stuck'] as const)('a publisher that is %s is not healthy'
   await publisher.step();
   expect(publisher.heartbeat({ condition, failures: 0 }).healthy).toBe(false);
 });
+
+test('batches that were taken to the log are counted, and among them those that it did not confirm', async () => {
+  const row = { position: '1', topic: 't', key: 'k', event_id: 'e', payload: '{}', bytes: 2, locked: true };
+  const answers = async () => [row];
+  const tx = { query: answers, arrays: answers } as unknown as TransactionalDatabase;
+  const db: TransactionalDatabase = { ...tx, transaction: (work) => work(tx) };
+  const log = { away: true };
+  const eventLog: EventLog = {
+    append: async () => {
+      if (log.away) throw new EventLogFault('away');
+    },
+    check: async () => {},
+    close: async () => {},
+  };
+  const publisher = publishing({ db, log: eventLog, logKind: 'kafka', batchSize: 10, checkEveryMs: 0 });
+  await expect(publisher.step()).rejects.toThrow(EventLogFault);
+  log.away = false;
+  await publisher.step();
+  const { detail } = publisher.heartbeat({ condition: 'running', failures: 0 });
+  expect(detail).toMatchObject({ publish_attempts_total: 2, publish_failures_total: 1 });
+});

@@ -23,12 +23,26 @@ export function publishing({ db, log, logKind, batchSize, checkEveryMs }: Publis
   let logOk = false;
   let provenAt = Number.NEGATIVE_INFINITY;
   let sentTotal = 0;
+  let attempts = 0;
+  let failures = 0;
   let lastSentAt: string | null = null;
   let standingBy = false;
 
+  const counted: EventLog = {
+    check: () => log.check(),
+    close: () => log.close(),
+    async append(messages) {
+      attempts += 1;
+      await log.append(messages).catch((fault) => {
+        failures += 1;
+        throw fault;
+      });
+    },
+  };
+
   const step = async (): Promise<number> => {
     try {
-      const relayed = await relayBatch(db, destination, log, batchSize);
+      const relayed = await relayBatch(db, destination, counted, batchSize);
       standingBy = relayed.standingBy;
       if (relayed.sent > 0) {
         sentTotal += relayed.sent;
@@ -46,14 +60,16 @@ export function publishing({ db, log, logKind, batchSize, checkEveryMs }: Publis
     }
   };
 
-  const heartbeat = ({ condition, failures }: LoopState) => ({
+  const heartbeat = ({ condition, failures: failuresInARow }: LoopState) => ({
     healthy: logOk && (condition === 'running' || condition === 'draining'),
     detail: {
       condition,
-      failures,
+      failures: failuresInARow,
       log: logKind,
       log_ok: logOk,
       sent_total: sentTotal,
+      publish_attempts_total: attempts,
+      publish_failures_total: failures,
       last_sent_at: lastSentAt,
       standing_by: standingBy,
     },

@@ -4,8 +4,8 @@
 
 import { createClient, ErrorReply, MultiErrorReply } from 'redis';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
+import { reconnecting } from '../reconnecting.ts';
 import type { RedisSettings } from './env.ts';
-import { reconnecting } from './reconnecting.ts';
 
 const connectTimeoutMs = 3_000;
 const appendTimeoutMs = 10_000;

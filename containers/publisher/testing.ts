@@ -1,13 +1,12 @@
 // For tests only: what stands in a log as a consumer sees it, a connection that can be cut, and the publisher as a
 // process of its own.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { Kafka, logLevel } from 'kafkajs';
 import { createClient } from 'redis';
 import type { Published } from '../../shared/outbox/testing.ts';
+import { type ContainerProcess, spawnContainer } from '../testing.ts';
 import { within } from '../time-limit.ts';
 
 export interface Appended extends Published {
@@ -115,31 +114,8 @@ export async function silent(): Promise<{ port: number; close(): void }> {
   };
 }
 
-export interface PublisherProcess {
-  child: ChildProcess;
-  /** What it has logged so far. */
-  lines: Array<Record<string, unknown>>;
-  errors(): string;
-  exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-}
+export type PublisherProcess = ContainerProcess;
 
 /** With nothing in its environment but what is given. */
-export function spawnPublisher(env: Record<string, string>): PublisherProcess {
-  const main = join(import.meta.dirname, 'main.ts');
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const lines: Array<Record<string, unknown>> = [];
-  let rest = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    for (const line of parts) lines.push(JSON.parse(line));
-  });
-  let errors = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
-    child.once('close', (code, signal) => resolve({ code, signal })),
-  );
-  return { child, lines, errors: () => errors, exited };
-}
+export const spawnPublisher = (env: Record<string, string>): PublisherProcess =>
+  spawnContainer('publisher', env);

@@ -29,7 +29,10 @@ export async function openTcpGate(server: { host: string; port: number }): Promi
   const listen = (port: number) =>
     new Promise<void>((resolve, reject) => {
       gate.once('error', reject);
-      gate.listen(port, '127.0.0.1', resolve);
+      gate.listen(port, '127.0.0.1', () => {
+        gate.off('error', reject);
+        resolve();
+      });
     });
   await listen(0);
   const { port } = gate.address() as AddressInfo;

@@ -10,6 +10,8 @@ export interface LocalSecrets {
   postgres: string;
   redis: string;
   upstashToken: string;
+  /** Of the Redis that keeps accepted payments. */
+  accepted: { redis: string; token: string };
   roles: Record<Role, string>;
   /** By the environment variable that carries it. */
   channels: Record<string, string>;
@@ -24,6 +26,7 @@ export function readSecrets(file: string): LocalSecrets {
     postgres: kept.postgres ?? random(),
     redis: kept.redis ?? random(),
     upstashToken: kept.upstashToken ?? random(),
+    accepted: kept.accepted ?? { redis: random(), token: random() },
     roles: Object.fromEntries(roles.map((role) => [role, kept.roles?.[role] ?? random()])) as Record<
       Role,
       string

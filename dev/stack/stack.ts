@@ -38,7 +38,7 @@ export interface StackOptions {
   folder: string;
   /** Called with a readable line when a part ends that nobody asked to. */
   onLoss: (line: string) => void;
-  /** False leaves the outbox alone, for measurements. */
+  /** False starts no container and leaves the outbox alone, for measurements. */
   publisher?: boolean;
   /** Aborted, the start stops at the next step and takes everything down again. */
   signal: AbortSignal;
@@ -82,7 +82,7 @@ export async function startStack({
     if (env[previous]) channelEnv[previous] = env[previous];
   }
   saveSecrets(secretsFile, secrets);
-  const doors = { neon: await freePort(), upstash: await freePort() };
+  const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
   const common = {
     DATABASE_FETCH_ENDPOINT: `http://${host}:${doors.neon}/sql`,
     UPSTASH_REDIS_REST_URL: `http://${host}:${doors.upstash}`,
@@ -95,7 +95,12 @@ export async function startStack({
   const workers = (urlFor: (role: Role) => string) => ({
     webhooks: bindings(
       webhooksVariables,
-      { CHANNELS: settings.channels, ...channelEnv },
+      {
+        CHANNELS: settings.channels,
+        ...channelEnv,
+        ACCEPTED_REDIS_REST_URL: `http://${host}:${doors.accepted}`,
+        ACCEPTED_REDIS_REST_TOKEN: secrets.accepted.token,
+      },
       urlFor('recoup_webhooks'),
     ),
     auth: bindings(authVariables, {}, urlFor('recoup_auth')),
@@ -109,7 +114,7 @@ export async function startStack({
     auth: await choosePort('The auth Worker (AUTH_PORT)', settings.ports.auth),
   };
 
-  const [postgres, redis] = await settled([
+  const [postgres, redis, acceptedRedis] = await settled([
     settings.databaseUrl
       ? { url: settings.databaseUrl }
       : startPostgres({
@@ -126,6 +131,13 @@ export async function startStack({
           password: secrets.redis,
           onLoss,
         }).then((server) => starting.adopt(server, () => server.stop())),
+    // One of its own: it keeps payments, and nothing else may fill it up or be emptied with it.
+    startRedis({
+      dataDir: join(folder, 'accepted-redis'),
+      logFile: log('accepted-redis'),
+      password: secrets.accepted.redis,
+      onLoss,
+    }).then((server) => starting.adopt(server, () => server.stop())),
   ]);
   signal.throwIfAborted();
   await step('Database: migrating', async () => {
@@ -154,7 +166,8 @@ export async function startStack({
       command: process.execPath,
       args: ['--disable-warning=TimeoutNegativeWarning', path],
       cwd: root,
-      env: { ...env, ...own },
+      // On one machine they cannot all have the same port for probes; nobody asks for any here.
+      env: { ...env, PROBE_PORT: '', ...own },
       logFile: log(name),
       pidFile: join(folder, `${name}.pid`),
       marker: path,
@@ -182,11 +195,27 @@ export async function startStack({
         },
         doors.upstash,
       ),
+      nodeProcess(
+        'accepted-door',
+        'dev/doors/upstash.ts',
+        {
+          UPSTASH_DOOR_PORT: String(doors.accepted),
+          UPSTASH_DOOR_TOKEN: secrets.accepted.token,
+          REDIS_URL: acceptedRedis.url,
+        },
+        doors.accepted,
+      ),
+      nodeProcess('drain', 'containers/drain/main.ts', {
+        DATABASE_URL: urlFor('recoup_drain'),
+        ACCEPTED_REDIS_URL: acceptedRedis.url,
+      }),
       publisher &&
         nodeProcess('publisher', 'containers/publisher/main.ts', {
           DATABASE_URL: urlFor('recoup_publisher'),
           REDIS_URL: redis.url,
         }),
+      publisher &&
+        nodeProcess('ingest', 'containers/ingest/main.ts', { DATABASE_URL: urlFor('recoup_ingest') }),
     ]);
     await stopBundler();
     const bound = workers(urlFor);
@@ -229,6 +258,7 @@ export async function startStack({
     urls,
     databaseUrl: postgres.url,
     redisUrl: redis.url,
+    acceptedRedisUrl: acceptedRedis.url,
     kafkaBrokers: settings.kafkaBrokers ?? null,
     channels: Object.fromEntries(
       [...channels].map(([name, { name: _, secrets: __, ...configuration }]) => [

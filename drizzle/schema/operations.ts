@@ -1,6 +1,6 @@
-// The heartbeats table as the reads see it; the migrations are the definition.
+// Heartbeats and the runs of jobs as the reads see them; the migrations are the definition.
 
-import { boolean, jsonb, pgSchema, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import { boolean, jsonb, pgSchema, primaryKey, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 
 const schema = pgSchema('operations');
 
@@ -15,3 +15,16 @@ export const heartbeats = schema.table(
   },
   (table) => [primaryKey({ columns: [table.process, table.instance] })],
 );
+
+export const jobRuns = schema.table('job_runs', {
+  id: uuid('id').primaryKey(),
+  job: text('job').notNull(),
+  status: text('status').notNull(),
+  requestedBy: text('requested_by'),
+  requestedAt: timestamp('requested_at', { withTimezone: true }),
+  startedAt: timestamp('started_at', { withTimezone: true }),
+  finishedAt: timestamp('finished_at', { withTimezone: true }),
+  instance: text('instance'),
+  detail: jsonb('detail').$type<Record<string, unknown>>().notNull(),
+  error: text('error'),
+});

@@ -37,6 +37,7 @@ export const payments = schema.table('payments', {
   id: uuid('id').notNull(),
   ...version,
   linkedPaymentId: uuid('linked_payment_id'),
+  requiresReceipt: boolean('requires_receipt').notNull(),
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 });
 
@@ -107,5 +108,11 @@ export const paymentStaging = pgTable('payment_staging', {
 
 export const stagingProcessLog = schema.table('staging_process_log', {
   id: uuid('id').notNull(),
+  totalRecords: integer('total_records').notNull(),
+  processedRecords: integer('processed_records'),
+  duplicateRecords: integer('duplicate_records'),
+  errorRecords: integer('error_records'),
+  status: varchar('status', { length: 50 }),
   startedAt: timestamp('started_at', { withTimezone: true }),
+  completedAt: timestamp('completed_at', { withTimezone: true }),
 });

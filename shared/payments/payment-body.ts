@@ -9,7 +9,7 @@ import { ok, type Result, refused } from '../result.ts';
 import type { Channel } from './channel.ts';
 import type { NewPayment } from './payment.ts';
 
-interface Fault {
+export interface Fault {
   field: string;
   code: string;
   message: string;
@@ -66,7 +66,7 @@ const bodySchema = (timeZone: string) =>
     'expected an object',
   );
 
-const amountMessages: Record<AmountFault, string> = {
+export const amountMessages: Record<AmountFault, string> = {
   not_a_number: 'expected a number or a decimal text',
   not_positive: 'must be more than zero',
   too_large: 'must be below 10000000000000',
@@ -76,8 +76,8 @@ const amountMessages: Record<AmountFault, string> = {
 export type ReadPaymentBody = (body: Uint8Array, channel: Channel) => Result<NewPayment, BodyRefusal>;
 
 /** Builds the reader once per process; building the schema costs more than using it. */
-export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }: Business): ReadPaymentBody {
-  const schema = bodySchema(timeZone);
+export function createPaymentBodyReader(business: Business): ReadPaymentBody {
+  const readFields = createPaymentFieldsReader(business);
   const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
   return (body, channel) => {
@@ -90,6 +90,15 @@ export function createPaymentBodyReader({ timeZone, currency: defaultCurrency }:
         reason: error instanceof SyntaxError ? error.message : 'not UTF-8',
       });
     }
+    return readFields(json, channel);
+  };
+}
+
+/** The same of a body that parseExactJson has parsed; `name` is the payment's channel unless it tells one. */
+export function createPaymentFieldsReader({ timeZone, currency: defaultCurrency }: Business) {
+  const schema = bodySchema(timeZone);
+
+  return (json: unknown, channel: Pick<Channel, 'name' | 'namespace'>): Result<NewPayment, BodyRefusal> => {
     const parsed = schema.safeParse(isObject(json) ? json : undefined);
     const faults: Fault[] = parsed.success
       ? []

@@ -53,6 +53,13 @@ export const paymentIdOf = (payment: Identity): Promise<string> => uuidOf(paymen
 export const recordedEventIdOf = (paymentId: string): Promise<string> =>
   uuidOf(recordedEventSpace, paymentId);
 
+/** What channels and requests may name; never the namespace of an accepted conflict. */
+export const isNamespace = (text: string): boolean => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);
+
+/** What can be a payment's reference number. */
+export const isReferenceNumber = (text: string): boolean =>
+  text.length >= 1 && text.length <= 255 && text === text.trim() && !/\p{Cc}/u.test(text);
+
 /** The identity of the payment that an accepted conflict becomes. */
 export const conflictNamespace = (conflictId: string): string => `conflict:${conflictId}`;
 

@@ -81,18 +81,33 @@ describe('the webhooks role', () => {
   });
 });
 
+describe('the drain’s role', () => {
+  test('may call the recording functions, keep what it cannot record, and tell that it lives', async () => {
+    expect(await rightsOf('recoup_drain')).toEqual({
+      'operations.heartbeats': ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
+      'payment_service.buried_arrivals': ['INSERT', 'SELECT'],
+      'payment_service.record_failures': ['EXECUTE'],
+      'payment_service.record_payments': ['EXECUTE'],
+      'payment_service.reverse_payments': ['EXECUTE'],
+    });
+  });
+});
+
 describe('the API role', () => {
   test('may read payments, record, reverse and decide conflicts, and write nothing by itself', async () => {
     const rights = await rightsOf('recoup_api');
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
+      'operations.keep_answer',
       'payment_service.accept_conflict',
       'payment_service.currency_exponent',
       'payment_service.dismiss_conflict',
       'payment_service.payment_status',
       'payment_service.record_failures',
       'payment_service.record_payments',
+      'payment_service.record_payments_once',
       'payment_service.reverse_payments',
+      'payment_service.reverse_payments_once',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
@@ -114,4 +129,18 @@ describe('the API role', () => {
     }
     await api.close();
   });
+});
+
+test('publishing again, taking a key and forgetting old ones are nothing that the edge may do', async () => {
+  const rows = await owner.query<{ name: string; held: string[] | null }>(
+    `select proname as name, array_agg(rolname::text order by rolname) filter (where has_function_privilege(r.oid, p.oid, 'EXECUTE')) as held
+     from pg_proc p, pg_roles r
+     where proname in ('publish_again', 'claim_key', 'remove_old_idempotency_keys') and rolname like 'recoup\\_%'
+     group by proname order by proname`,
+  );
+  expect(rows).toEqual([
+    { name: 'claim_key', held: null },
+    { name: 'publish_again', held: null },
+    { name: 'remove_old_idempotency_keys', held: ['recoup_ingest'] },
+  ]);
 });

@@ -5,8 +5,11 @@ import { eq } from 'drizzle-orm';
 import { paymentConflicts } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
+import type { IdempotencyKey, Once } from '../operations/idempotency-key.ts';
+import type { BuriedArrival } from './buried-arrival.ts';
 import type { NewFailure } from './failure.ts';
 import type { NewPayment, RecentPayment, Recorded } from './payment.ts';
+import type { PublishedUpTo, PublishRange } from './publish-range.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
 
 type Identified<T> = T & { id: string; eventId: string };
@@ -20,12 +23,25 @@ export async function saveRecordedPayments(
   db: Database,
   batch: readonly Identified<NewPayment>[],
 ): Promise<Recorded[]> {
+  const rows = await db.query<RecordedRow>(recordStatement, recordColumns(batch));
+  if (rows.length !== batch.length) throw new Error(`recorded ${rows.length} of ${batch.length} payments`);
+  return rows.map(recordedOf);
+}
+
+interface RecordedRow {
+  outcome: Recorded['outcome'];
+  payment_id: string;
+  conflict_id: string | null;
+}
+
+const recordedOf = (row: RecordedRow): Recorded =>
+  row.outcome === 'conflict'
+    ? { outcome: row.outcome, paymentId: row.payment_id, conflictId: row.conflict_id as string }
+    : { outcome: row.outcome, paymentId: row.payment_id };
+
+function recordColumns(batch: readonly Identified<NewPayment>[]): unknown[][] {
   const column = <V>(value: (payment: Identified<NewPayment>) => V) => batch.map(value);
-  const rows = await db.query<{
-    outcome: Recorded['outcome'];
-    payment_id: string;
-    conflict_id: string | null;
-  }>(recordStatement, [
+  return [
     column((p) => p.id),
     column((p) => p.eventId),
     column((p) => p.namespace),
@@ -41,13 +57,32 @@ export async function saveRecordedPayments(
     column((p) => p.requiresReceipt),
     column((p) => p.source),
     column((p) => p.actor),
-  ]);
-  if (rows.length !== batch.length) throw new Error(`recorded ${rows.length} of ${batch.length} payments`);
-  return rows.map((row) =>
-    row.outcome === 'conflict'
-      ? { outcome: row.outcome, paymentId: row.payment_id, conflictId: row.conflict_id as string }
-      : { outcome: row.outcome, paymentId: row.payment_id },
-  );
+  ];
+}
+
+const recordOnceStatement = `select * from payment_service.record_payments_once($16, $17, $18,
+  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::numeric[], $8::text[],
+  $9::timestamptz[], $10::date[], $11::text[], $12::text[], array_fill(null::uuid, array[cardinality($1)]),
+  $13::boolean[], $14::text[], $15::text[])`;
+
+export async function saveRecordedPaymentsOnce(
+  db: Database,
+  batch: readonly Identified<NewPayment>[],
+  key: IdempotencyKey,
+): Promise<Once<Recorded[]>> {
+  const columns = [...recordColumns(batch), key.actor, key.key, key.request];
+  const [row] = await db.query<OnceRow<RecordedRow>>(recordOnceStatement, columns);
+  return onceOf(row, (rows) => rows.map(recordedOf));
+}
+
+type OnceRow<T> =
+  | { state: 'new' | 'repeated'; done: T[]; answer: string | null }
+  | { state: 'reused'; done: null; answer: null };
+
+function onceOf<T, U>(row: OnceRow<T> | undefined, read: (rows: T[]) => U): Once<U> {
+  if (!row) throw new Error('nothing was answered');
+  if (row.state === 'reused') return { state: row.state };
+  return { state: row.state, done: read(row.done), answer: row.answer };
 }
 
 export async function latestPayments(db: Database, most: number): Promise<RecentPayment[]> {
@@ -74,13 +109,29 @@ export async function saveReversals(
   batch: readonly Identified<NewReversal>[],
   keepRefused: boolean,
 ): Promise<Reversed[]> {
+  const rows = await db.query<ReversedRow>(reverseStatement, [...reverseColumns(batch), keepRefused]);
+  if (rows.length !== batch.length) throw new Error(`reversed ${rows.length} of ${batch.length} payments`);
+  return rows.map(reversedOf);
+}
+
+interface ReversedRow {
+  outcome: Reversed['outcome'];
+  reversal_id: string | null;
+  payment_id: string | null;
+  refusal: Extract<Reversed, { outcome: 'refused' }>['why'] | null;
+}
+
+const reversedOf = (row: ReversedRow) =>
+  ({
+    outcome: row.outcome,
+    reversalId: row.reversal_id,
+    paymentId: row.payment_id,
+    why: row.refusal,
+  }) as Reversed;
+
+function reverseColumns(batch: readonly Identified<NewReversal>[]): unknown[][] {
   const column = <V>(value: (reversal: Identified<NewReversal>) => V) => batch.map(value);
-  const rows = await db.query<{
-    outcome: Reversed['outcome'];
-    reversal_id: string | null;
-    payment_id: string | null;
-    refusal: Extract<Reversed, { outcome: 'refused' }>['why'] | null;
-  }>(reverseStatement, [
+  return [
     column((r) => r.id),
     column((r) => r.eventId),
     column((r) => r.namespace),
@@ -92,15 +143,22 @@ export async function saveReversals(
     column((r) => r.occurredAt.toISOString()),
     column((r) => r.source),
     column((r) => r.actor),
-    keepRefused,
-  ]);
-  if (rows.length !== batch.length) throw new Error(`reversed ${rows.length} of ${batch.length} payments`);
-  return rows.map((row) => ({
-    outcome: row.outcome,
-    reversalId: row.reversal_id,
-    paymentId: row.payment_id,
-    why: row.refusal,
-  })) as Reversed[];
+  ];
+}
+
+const reverseOnceStatement = `select * from payment_service.reverse_payments_once($13, $14, $15,
+  $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::text[], $8::text[], $9::timestamptz[],
+  $10::text[], $11::text[], $12)`;
+
+export async function saveReversalsOnce(
+  db: Database,
+  batch: readonly Identified<NewReversal>[],
+  keepRefused: boolean,
+  key: IdempotencyKey,
+): Promise<Once<Reversed[]>> {
+  const columns = [...reverseColumns(batch), keepRefused, key.actor, key.key, key.request];
+  const [row] = await db.query<OnceRow<ReversedRow>>(reverseOnceStatement, columns);
+  return onceOf(row, (rows) => rows.map(reversedOf));
 }
 
 const failStatement = `select * from payment_service.record_failures(
@@ -164,4 +222,74 @@ export async function conflictReference(db: Database, conflictId: string): Promi
     .from(paymentConflicts)
     .where(eq(paymentConflicts.id, conflictId));
   return rows[0]?.referenceNumber;
+}
+
+export async function removeStagingRunsBefore(db: Database, before: Date, limit: number): Promise<number> {
+  const removed = await db.query(
+    `delete from payment_service.staging_process_log where id in (
+       select id from payment_service.staging_process_log
+       where status = 'completed' and completed_at < $1 order by completed_at limit $2
+     ) returning id`,
+    [before.toISOString(), limit],
+  );
+  return removed.length;
+}
+
+export async function saveBuriedArrival(db: Database, b: BuriedArrival): Promise<void> {
+  await db.query(
+    `insert into payment_service.buried_arrivals (stream, entry_id, arrival, reason) values ($1, $2, $3, $4)
+     on conflict do nothing`,
+    [b.stream, b.entryId, b.arrival, b.reason],
+  );
+}
+
+export async function countBuriedArrivals(db: Database): Promise<number> {
+  const [row] = await db.query<{ waiting: number }>(
+    'select count(*)::int as waiting from payment_service.buried_arrivals where replayed_at is null',
+  );
+  return row?.waiting ?? 0;
+}
+
+export const readBuriedArrivals = (db: Database): Promise<BuriedArrival[]> =>
+  db.query<BuriedArrival>(
+    `select stream, entry_id as "entryId", arrival, reason from payment_service.buried_arrivals
+     where replayed_at is null order by buried_at, entry_id`,
+  );
+
+export async function saveReplay(db: Database, b: BuriedArrival): Promise<void> {
+  await db.query(
+    'update payment_service.buried_arrivals set replayed_at = now() where stream = $1 and entry_id = $2',
+    [b.stream, b.entryId],
+  );
+}
+
+/** One call tells at most `limit` facts, each once on every topic asked for; `upTo` null: there is nothing more. */
+export async function savePublishedAgain(
+  db: Database,
+  range: PublishRange,
+  limit: number,
+  after: PublishedUpTo | null,
+  dryRun: boolean,
+): Promise<{ payments: number; failures: number; reversals: number; upTo: PublishedUpTo | null }> {
+  const [row] = await db.query<{
+    payments: number;
+    failures: number;
+    reversals: number;
+    upTo: string | null;
+  }>(
+    `select payments, failures, reversals, next_cursor::text as "upTo"
+     from payment_service.publish_again($1, $2, $3, $4, $5, $6::json, $7, $8)`,
+    [
+      'from' in range.by ? range.by.from.toISOString() : null,
+      'from' in range.by ? range.by.until.toISOString() : null,
+      'loanAccountNumber' in range.by ? range.by.loanAccountNumber : null,
+      'referenceNumber' in range.by ? range.by.referenceNumber : null,
+      range.topic,
+      after,
+      limit,
+      dryRun,
+    ],
+  );
+  if (!row) throw new Error('nothing was answered');
+  return row;
 }

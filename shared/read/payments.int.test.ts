@@ -8,7 +8,8 @@ import { recordPayments } from '../payments/record-payments.ts';
 import { acceptConflict } from '../payments/resolve-conflict.ts';
 import { newPayment } from '../payments/testing.ts';
 import type { Page, PageKey } from './page.ts';
-import { type PaymentFilter, readConflicts, readPayments, readPaymentsByReference } from './payments.ts';
+import { readPaymentsByReference } from './payment-history.ts';
+import { type PaymentFilter, readConflicts, readPayments } from './payments.ts';
 
 let database: TestDatabase;
 let owner: Pool;
@@ -153,6 +154,7 @@ test('a payment is shown with exact amounts and the digits of its metadata', asy
   expect(await readPaymentsByReference(api, payment.referenceNumber)).toEqual([
     {
       id: recorded?.paymentId,
+      namespace: 'default',
       referenceNumber: payment.referenceNumber,
       loanAccountNumber: 'LN-1',
       cif: 'CIF-1',
@@ -163,6 +165,10 @@ test('a payment is shown with exact amounts and the digits of its metadata', asy
       source: 'webhook',
       metadata: '{"n": 10.000000000000000001}',
       linkedPaymentId: null,
+      requiresReceipt: false,
+      status: 'received',
+      reversedAmount: '0.000',
+      history: expect.stringContaining('received'),
       createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
     },
   ]);
@@ -269,11 +275,19 @@ describe('the plan of a loan’s page', () => {
          gen_random_uuid(), 'test'
        from (select n, now() + ((n % 160) - 60) * interval '1 day' as at from generate_series(1, 30000) as n) as bulk`,
     );
-    await owner.query('analyze payment_service.payments');
+    await owner.query(
+      `insert into payment_service.payment_references (namespace, reference_number, payment_id, payment_date, amount, currency,
+         loan_account_number, cif, paid_on)
+       select namespace, reference_number, id, payment_date, amount, currency, loan_account_number, cif, paid_on
+       from payment_service.payments where reference_number like 'BULK-%'`,
+    );
+    await owner.query('analyze payment_service.payments, payment_service.payment_references');
     const after = { at: new Date(today).toISOString(), id: crypto.randomUUID() };
     for (const by of [{ loanAccountNumber: 'LN-7' }, { cif: 'CIF-7' }]) {
       const plan = await planOf((db) => readPayments(db, { by }, after, 20));
-      const scans = plan.filter((node) => node['Relation Name']);
+      const scans = plan.filter((node) => /^payments_/.test(node['Relation Name'] ?? ''));
+      const lookUps = plan.filter((node) => node['Relation Name'] === 'payment_references');
+      expect(lookUps.map((node) => node['Index Name'])).toEqual(['payment_references_pkey']);
       expect(scans.length).toBeGreaterThan(2);
       const index = 'cif' in by ? /cif_payment_date_id_idx/ : /loan_account_number_payment_date_id_idx/;
       for (const scan of scans) expect(scan['Index Name'] ?? scan['Node Type']).toMatch(index);

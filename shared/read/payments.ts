@@ -1,10 +1,13 @@
 // Payments and conflicts as screens show them. Amounts are decimal text in major units, metadata is JSON text.
 
-import { and, asc, desc, eq, gte, lt, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, lt, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
-import { paymentConflicts, payments } from '../../drizzle/schema/payments.ts';
+import { paymentConflicts, paymentReferences, payments } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { olderThan, type PageKey, toPage, utc } from './page.ts';
+
+/** `failed`: no payment has come under the reference, only attempts that failed. */
+export type PaymentStatus = 'received' | 'partially_reversed' | 'reversed' | 'failed';
 
 type Version = typeof payments | typeof paymentConflicts;
 
@@ -19,14 +22,6 @@ const versionColumns = (table: Version) => ({
   source: table.source,
   /** JSON text. */
   metadata: sql<string>`${table.metadata}::text`,
-});
-
-const paymentColumns = () => ({
-  id: payments.id,
-  referenceNumber: payments.referenceNumber,
-  ...versionColumns(payments),
-  linkedPaymentId: payments.linkedPaymentId,
-  createdAt: utc(payments.createdAt, 'MS'),
 });
 
 export interface PaymentFilter {
@@ -44,9 +39,33 @@ export async function readPayments(
   after: PageKey | undefined,
   limit: number,
 ) {
+  // Lateral with a limit, so that it is looked up for the rows of the page alone and in their order.
+  const reference = tables(db)
+    .select({ reversed: paymentReferences.reversed })
+    .from(paymentReferences)
+    .where(
+      and(
+        eq(paymentReferences.namespace, payments.namespace),
+        eq(paymentReferences.referenceNumber, payments.referenceNumber),
+      ),
+    )
+    .limit(1)
+    .as('reference');
   const rows = await tables(db)
-    .select({ ...paymentColumns(), sortedAt: utc(payments.paymentDate, 'US') })
+    .select({
+      id: payments.id,
+      namespace: payments.namespace,
+      referenceNumber: payments.referenceNumber,
+      ...versionColumns(payments),
+      linkedPaymentId: payments.linkedPaymentId,
+      requiresReceipt: payments.requiresReceipt,
+      status: sql<PaymentStatus>`payment_service.payment_status(${payments.amount}, coalesce(${reference.reversed}, 0))`,
+      reversedAmount: sql<string>`round(coalesce(${reference.reversed}, 0), payment_service.currency_exponent(${payments.currency}))::text`,
+      createdAt: utc(payments.createdAt, 'MS'),
+      sortedAt: utc(payments.paymentDate, 'US'),
+    })
     .from(payments)
+    .leftJoinLateral(reference, sql`true`)
     .where(
       and(
         'cif' in filter.by
@@ -63,16 +82,7 @@ export async function readPayments(
   return toPage(rows, limit);
 }
 
-/** Every payment with this reference, the first recorded first: other namespaces and accepted conflicts follow. */
-export async function readPaymentsByReference(db: Database, referenceNumber: string) {
-  return tables(db)
-    .select(paymentColumns())
-    .from(payments)
-    .where(eq(payments.referenceNumber, referenceNumber))
-    .orderBy(asc(payments.createdAt), asc(payments.id))
-    .limit(100);
-}
-export type PaymentRow = Awaited<ReturnType<typeof readPaymentsByReference>>[number];
+export type PaymentRow = Awaited<ReturnType<typeof readPayments>>['rows'][number];
 
 /** Conflicts newest first, each with the version that was recorded and the one that came later. */
 export async function readConflicts(

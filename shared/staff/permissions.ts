@@ -2,8 +2,12 @@
 
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
+  'payments:record': 'Record payments',
+  'payments:reverse': 'Reverse payments',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
-  'metrics:read': 'Read the metrics of the whole system',
+  'jobs:read': 'Read the jobs and how they went',
+  'jobs:run': 'Ask for a run of a job',
+  'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 
 export type Permission = keyof typeof permissions;

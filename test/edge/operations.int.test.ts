@@ -1,13 +1,17 @@
 // What operators see: health in seed 003's words, metrics that add up whoever counted, and a log that tells what
 // happened without telling about whom.
 
+import { createClient } from 'redis';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { calendarDate } from '../../shared/calendar-date.ts';
 import { beat } from '../../shared/operations/beat.ts';
+import { jobNames, jobs } from '../../shared/operations/job.ts';
+import { about } from '../../workers/api/metrics.ts';
 import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
 import { channel } from './channels.ts';
 import { parseExposition } from './exposition.ts';
 import { type Edge, runtimes } from './runtimes.ts';
-import { useWorld } from './world.ts';
+import { timeZone, useWorld } from './world.ts';
 
 const slackMs = 1_500;
 
@@ -28,6 +32,13 @@ describe.each(runtimes)('on %s', (runtime) => {
     beforeEach(async () => {
       await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
       await heartbeat();
+      await beat(world.db, { process: 'ingest', instance: 'one', healthy: true, detail: {} });
+      await world.db.query('truncate operations.job_runs');
+      await world.db.query(
+        `insert into operations.job_runs (job, status, started_at, finished_at, instance)
+         select job, 'succeeded', now() - interval '5 s', now(), 'one' from unnest($1::text[]) as job`,
+        [jobNames],
+      );
     });
 
     test('is told in exactly these words while all is well', async () => {
@@ -45,7 +56,19 @@ describe.each(runtimes)('on %s', (runtime) => {
           outbox_oldest_seconds: 0,
           webhooks: 'ok',
           auth: 'ok',
+          jobs: 'ok',
+          job_runs: Object.fromEntries(
+            jobNames.map((job) => [job, { outcome: 'succeeded', age_seconds: expect.any(Number) }]),
+          ),
+          partitions: 'ok',
+          partitions_ahead_months: 3,
+          partitions_default_rows: 0,
+          accepted_store: 'off',
+          accepted_backlog: null,
+          accepted_buried: null,
           publisher: 'ok',
+          ingest: 'ok',
+          drain: 'off',
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -55,7 +78,8 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect((await ask(`${world.edge.urls.api}/health`)).status).toBe(200);
       for (const worker of ['webhooks', 'auth'] as const) {
         const answer = await ask(`${world.edge.urls[worker]}/health`);
-        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy' }]);
+        const outages = worker === 'webhooks' ? { outages: 'refuse' } : {};
+        expect([answer.status, answer.body]).toEqual([200, { status: 'healthy', ...outages }]);
       }
     });
 
@@ -122,8 +146,57 @@ describe.each(runtimes)('on %s', (runtime) => {
       });
     });
 
+    const jobTroubles: [string, string, string][] = [
+      ['failed last', `set status = 'failed', error = 'x'`, 'failed'],
+      ['was left by its process', `set status = 'abandoned', error = 'x'`, 'abandoned'],
+      [
+        'is more than three intervals late',
+        `set started_at = now() - make_interval(secs => ${3 * jobs.partitions.everySeconds + 60})`,
+        'succeeded',
+      ],
+    ];
+    test.each(jobTroubles)('is bad when a job %s', async (_, change, outcome) => {
+      await world.db.query(`update operations.job_runs ${change} where job = 'partitions'`);
+      const { status, body } = await health();
+      expect([status, body.checks.jobs, body.checks.job_runs.partitions.outcome]).toEqual([
+        503,
+        'error',
+        outcome,
+      ]);
+      // A run that makes up for it: whether it helps shows when it ends, unless the trouble was only that none ran.
+      await world.db.query(
+        `insert into operations.job_runs (job, status, started_at, instance) values ('partitions', 'running', now(), 'one')`,
+      );
+      expect((await health()).body.checks.jobs).toBe(outcome === 'failed' ? 'error' : 'ok');
+    });
+
+    test('is bad while a job has never run', async () => {
+      await world.db.query(`delete from operations.job_runs where job = 'cleanup'`);
+      const { status, body } = await health();
+      expect([status, body.checks.jobs]).toEqual([503, 'error']);
+      expect(Object.keys(body.checks.job_runs)).not.toContain('cleanup');
+    });
+
+    test('counts the months that have a partition in advance, and is bad when the next one has none', async () => {
+      const nextMonth = `date_trunc('month', now() at time zone 'UTC') + interval '1 month'`;
+      const [next] = await world.db.query<{ name: string }>(
+        `select table_name as name from payment_service.payment_months where month = (${nextMonth})::date`,
+      );
+      await world.db.query(
+        `alter table payment_service.payments detach partition payment_service.${next!.name}`,
+      );
+      await world.db.query(`drop table payment_service.${next!.name}`);
+      const { status, body } = await health();
+      expect(status).toBe(503);
+      expect(body.checks).toMatchObject({ partitions: 'error', partitions_ahead_months: 0 });
+      await world.db.query(`select payment_service.add_month((${nextMonth})::date, false, 1000)`);
+      expect((await health()).body.checks).toMatchObject({ partitions: 'ok', partitions_ahead_months: 3 });
+    });
+
     test('is good again with the next heartbeat, and one instance that is gone does not matter', async () => {
-      await world.db.query(`update operations.heartbeats set beat_at = now() - interval '31 s'`);
+      await world.db.query(
+        `update operations.heartbeats set beat_at = now() - interval '31 s' where process = 'publisher'`,
+      );
       expect((await health()).status).toBe(503);
       await beat(world.db, {
         process: 'publisher',
@@ -179,7 +252,17 @@ describe.each(runtimes)('on %s', (runtime) => {
         outbox_oldest_seconds: null,
         webhooks: 'error',
         auth: 'error',
+        jobs: 'error',
+        job_runs: null,
+        partitions: 'error',
+        partitions_ahead_months: null,
+        partitions_default_rows: null,
+        accepted_store: 'error',
+        accepted_backlog: null,
+        accepted_buried: null,
         publisher: 'error',
+        ingest: 'error',
+        drain: 'error',
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);
@@ -276,6 +359,50 @@ describe.each(runtimes)('on %s', (runtime) => {
       expect(value('recoup_container_detail', '{instance="one",name="batches",process="publisher"}')).toBe(7);
     });
 
+    test('are all there, with no label beyond those that rules and panels may use', async () => {
+      const counts = { publish_attempts_total: 3, publish_failures_total: 0 };
+      const pool = { pool_max: 4, pool_in_use: 1, pool_waiting: 0 };
+      await heartbeat({ detail: { log_ok: true, batches: 7, ...counts, ...pool } });
+      await deliver(world.edge, aPayment(), { channel: 'partner' });
+      await world.db.query('analyze payment_service.payments');
+      const limited = await world.anotherEdge({ api: { DATABASE_SPACE_LIMIT_MIB: '1000' } });
+      const scrapeLimited = async () => parseExposition((await read(limited, '/metrics', scraper)).text);
+      const all = Object.keys(about).toSorted();
+      const found = await eventually(
+        scrapeLimited,
+        (metrics) => all.every((name) => metrics.has(name)),
+        5_000,
+      );
+      expect([...found.keys()].toSorted()).toEqual(all);
+      for (const [name, { type, samples }] of found) {
+        expect(type).toBe(about[name as keyof typeof about].type);
+        const labels = [...samples.keys()].flatMap((series) => [...series.matchAll(/[{,]([a-z_]+)="/g)]);
+        const allowed = [
+          ...about[name as keyof typeof about].labels,
+          ...(type === 'histogram' ? ['le'] : []),
+        ];
+        expect([...new Set(labels.map(([, label]) => label))].toSorted(), name).toEqual(allowed.toSorted());
+      }
+      const value = (name: string, labels = '') => found.get(name)?.samples.get(name + labels);
+      expect(value('recoup_pool_max', '{instance="one",process="publisher"}')).toBe(4);
+      const bytes = value('recoup_database_bytes') as number;
+      expect(value('recoup_space_used_ratio')).toBeCloseTo(bytes / (1_000 * 2 ** 20), 10);
+      expect((await scrape()).has('recoup_space_used_ratio')).toBe(false);
+      await limited.stop();
+    });
+
+    test('time verified webhooks by channel, and none that is not', async () => {
+      const count = 'recoup_webhook_duration_seconds_count{channel="partner"}';
+      const counted = (found: Awaited<ReturnType<typeof scrape>>) =>
+        found.get('recoup_webhook_duration_seconds')?.samples.get(count) ?? 0;
+      const before = counted(await scrape());
+      await deliver(world.edge, aPayment(), { channel: 'partner', unsigned: true });
+      await deliver(world.edge, { garbage: true }, { channel: 'partner' });
+      await deliver(world.edge, aPayment(), { channel: 'partner' });
+      const after = await eventually(scrape, (found) => counted(found) >= before + 2, 3_000);
+      expect(counted(after)).toBe(before + 2);
+    });
+
     test('tell what they know while a part is away', async () => {
       await world.gates.redis.goAway();
       const withoutRedis = await scrape();
@@ -287,6 +414,107 @@ describe.each(runtimes)('on %s', (runtime) => {
       const withoutDatabase = await scrape();
       expect(withoutDatabase.get('recoup_up')?.samples.get('recoup_up{part="database"}')).toBe(0);
       expect(withoutDatabase.has('recoup_http_requests_total')).toBe(true);
+    });
+  });
+
+  describe('statistics', () => {
+    let reader: string;
+    beforeAll(async () => {
+      reader = await world.newKey(['metrics:read']);
+    });
+    const path = '/api/v1/payments/stats';
+    const stats = async (edge = world.edge) => {
+      const answer = await read(edge, path, reader);
+      expect(answer.status, answer.text).toBe(200);
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      return answer.body;
+    };
+
+    test('are for a key that may read metrics', async () => {
+      expectProblem(await read(world.edge, path), 401, 'unauthenticated');
+      expectProblem(await read(world.edge, path, 'garbage'), 401, 'unauthenticated');
+      expectProblem(await read(world.edge, path, await world.newKey(['payments:read'])), 404, 'not_found');
+    });
+
+    test('tell of staging in exactly these words', async () => {
+      await world.db.query('truncate payment_service.staging_process_log, public.payment_staging');
+      await world.db.query(
+        `insert into public.payment_staging (reference_number, loan_account_number, cif, amount, payment_date)
+         select 'WAITS-' || n, 'LN', 'CIF', 1, now() from generate_series(1, 3) as n`,
+      );
+      // The business day begins at another time than the database's own.
+      await world.db.query(
+        `insert into payment_service.staging_process_log (batch_start_id, batch_end_id, total_records, status, started_at, completed_at)
+         values (1, 2, 40, 'completed', now() - interval '250 ms', now()),
+                (1, 2, 2, 'completed', now() - interval '750 ms', now()),
+                (1, 2, 500, 'completed', $1::timestamptz - interval '3 s', $1::timestamptz - interval '1 ms')`,
+        [await midnight()],
+      );
+      expect(await stats()).toEqual({
+        staging: { processed_today: 42, pending_count: 3, average_batch_time_ms: 500 },
+        webhooks: {
+          received_today: expect.any(Number),
+          duplicate_rate: expect.any(Number),
+          average_response_time_ms: expect.any(Number),
+        },
+      });
+    });
+    const midnight = async () => {
+      const [row] = await world.db.query<{ at: string }>(
+        `select (date_trunc('day', now() at time zone $1) at time zone $1)::text as at`,
+        [timeZone],
+      );
+      return row?.at;
+    };
+
+    test('tell of the webhooks of today, and of no other day', async () => {
+      const fresh = await createClient({ url: world.redisUrl }).connect();
+      await fresh.del(`recoup:counts:${calendarDate(new Date(), timeZone)}`);
+      await fresh.hSet(`recoup:counts:${calendarDate(new Date(Date.now() - 86_400_000), timeZone)}`, {
+        'recoup_webhook_duration_seconds_count{channel="partner"}': 1_000,
+      });
+      expect((await stats()).webhooks).toEqual({
+        received_today: 0,
+        duplicate_rate: null,
+        average_response_time_ms: null,
+      });
+      const bodies = [aPayment(), aPayment(), aPayment()];
+      for (const body of [...bodies, bodies[0]!]) await deliver(world.edge, body, { channel: 'partner' });
+      await deliver(world.edge, aPayment(), { unsigned: true });
+      const { webhooks } = await eventually(stats, (found) => found.webhooks.received_today >= 4, 3_000);
+      expect(webhooks).toEqual({
+        received_today: 4,
+        duplicate_rate: 0.25,
+        average_response_time_ms: expect.any(Number),
+      });
+      expect(webhooks.average_response_time_ms).toBeGreaterThan(0);
+      const ttl = await fresh.ttl(`recoup:counts:${calendarDate(new Date(), timeZone)}`);
+      expect(ttl).toBeGreaterThan(2 * 86_400);
+      expect(ttl).toBeLessThanOrEqual(3 * 86_400);
+      await fresh.close();
+    });
+
+    test('say what is unknown while Redis is away, or while nothing is counted', async () => {
+      const unknown = { received_today: null, duplicate_rate: null, average_response_time_ms: null };
+      await world.gates.redis.goAway();
+      const away = await stats();
+      expect(away).toMatchObject({ webhooks: unknown, unavailable: ['webhooks'] });
+      expect(away.staging.pending_count).toBeTypeOf('number');
+      await world.gates.redis.comeBack();
+      const uncounted = await world.anotherEdge({ api: { ENABLE_METRICS: 'false' } });
+      expect(await stats(uncounted)).toMatchObject({ webhooks: unknown, unavailable: ['webhooks'] });
+      await uncounted.stop();
+    });
+
+    test('say what is unknown while the database is away', async () => {
+      await stats();
+      await world.gates.database.goAway();
+      // The key is known for a moment longer.
+      expect(await stats()).toMatchObject({
+        staging: { processed_today: null, pending_count: null, average_batch_time_ms: null },
+        webhooks: { received_today: expect.any(Number) },
+        unavailable: ['staging'],
+      });
     });
   });
 

@@ -34,7 +34,17 @@ export interface World {
     postgres: TcpGate;
     /** Workers to Redis' HTTP door. */
     redis: TcpGate;
+    /** Workers to the HTTP door of the Redis that keeps accepted payments. */
+    accepted: TcpGate;
   };
+  /** Of the Redis behind its gate and door. */
+  redisUrl: string;
+  /** That Redis itself; Workers know of it where `changes` say so. */
+  acceptedRedisUrl: string;
+  /** For the webhooks Worker that is to accept payments while the database is away. */
+  accepting: Record<string, string>;
+  /** A role's way to Postgres, through the gate. */
+  urlFor(role: Role): string;
   /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
   anotherEdge(changes?: Changes): Promise<Edge>;
   /** What such an edge is started with. */
@@ -66,6 +76,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
   beforeAll(async () => {
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
+    world.redisUrl = redis.url;
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
     const postgres = await gateTo(database.url);
@@ -76,6 +87,12 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       postgres,
       database: await gateTo(way),
       redis: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
+      accepted: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
+    };
+    world.acceptedRedisUrl = redis.url;
+    world.accepting = {
+      ACCEPTED_REDIS_REST_URL: `http://127.0.0.1:${world.gates.accepted.port}`,
+      ACCEPTED_REDIS_REST_TOKEN: token,
     };
     const common = {
       DATABASE_FETCH_ENDPOINT: `http://127.0.0.1:${world.gates.database.port}/sql`,
@@ -86,6 +103,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       Object.assign(new URL(database.urlFor(role)), {
         port: (hasDoor ? world.gates.postgres : world.gates.database).port,
       }).href;
+    world.urlFor = urlFor;
     world.edgeOptions = (more = {}) => {
       const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
         ...common,

@@ -71,7 +71,7 @@ describe('npm start', { timeout: 120_000 }, () => {
     const health = await fetch(`${system.running().urls.api}/health`);
     expect(await health.json()).toMatchObject({
       status: 'healthy',
-      checks: { kafka: 'ok', publisher: 'ok' },
+      checks: { kafka: 'ok', publisher: 'ok', drain: 'ok', accepted_store: 'ok', accepted_backlog: 0 },
     });
     await expect
       .poll(async () => (await fetch(`${system.running().urls.api}/metrics`)).text(), { timeout: 5_000 })

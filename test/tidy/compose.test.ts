@@ -5,7 +5,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
+import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -59,12 +61,18 @@ test('every process accepts the settings it gets', () => {
     brokers: ['kafka:9092'],
     replication: 1,
   });
+  expect(readIngestSettings(environmentOf('ingest')).database.url).toContain('//recoup_ingest:');
+  expect(readDrainSettings(environmentOf('drain'))).toMatchObject({ stream: 'accepted:payments' });
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
-  expect(readUpstashDoorSettings(environmentOf('upstash-door'))).toMatchObject({
-    port: 8079,
-    host: '0.0.0.0',
-  });
+  for (const door of ['upstash-door', 'accepted-door']) {
+    expect(readUpstashDoorSettings(environmentOf(door))).toMatchObject({ port: 8079, host: '0.0.0.0' });
+  }
 });
+
+const isInContainer = (container: string, name: string) =>
+  ['containers/settings.ts', `containers/${container}/env.ts`].some((path) =>
+    read(path).includes(`${name}:`),
+  );
 
 test('no process gets a setting that it does not read', () => {
   const workers = (name: string) =>
@@ -73,12 +81,12 @@ test('no process gets a setting that it does not read', () => {
   const isRead: Record<string, (name: string) => boolean> = {
     workers,
     edge: workers,
-    publisher: (name) =>
-      ['containers/settings.ts', 'containers/publisher/env.ts'].some((path) =>
-        read(path).includes(`${name}:`),
-      ),
+    publisher: (name) => isInContainer('publisher', name),
+    ingest: (name) => isInContainer('ingest', name),
+    drain: (name) => isInContainer('drain', name),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
+    'accepted-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     migrate: (name) =>
       name === 'DATABASE_URL' || roles.map((role) => `${role.toUpperCase()}_PASSWORD`).includes(name),
   };
@@ -122,6 +130,16 @@ test('no secret has a default, in what Compose asks for or in what a process get
       if (secret.test(name)) expect(value, name).toMatch(/^\$\{[A-Z_]+:[?-][^}]*\}$/);
     }
   }
+});
+
+test('what accepted payments are kept in syncs every write and never evicts', () => {
+  const command = compose.services['accepted-redis']?.command ?? [];
+  const setting = (name: string) => command[command.indexOf(`--${name}`) + 1];
+  expect(['appendonly', 'appendfsync', 'maxmemory-policy'].map(setting)).toEqual([
+    'yes',
+    'always',
+    'noeviction',
+  ]);
 });
 
 test('ports are published on loopback only, and only those of the Workers', () => {

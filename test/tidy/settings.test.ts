@@ -1,7 +1,9 @@
 // .env.example and what processes parse are the same list, and the values it shows are the defaults.
 
 import { expect, test } from 'vitest';
+import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
+import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -70,6 +72,8 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['the auth Worker', readAuthSettings, edge],
   ['the front door', (env) => readApiSettings({ ...env, WEBHOOKS: door, AUTH: door }), edge],
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
+  ['ingest', readIngestSettings, { DATABASE_URL: database }],
+  ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
   [
     'containers/edge',
     (env) => {

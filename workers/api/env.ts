@@ -2,7 +2,8 @@
 
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
-import { parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { currencyExponent } from '../../shared/money.ts';
+import { optionalWholeNumber, parseSettings, postgresUrl } from '../../shared/settings.ts';
 import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
@@ -21,7 +22,12 @@ const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
   BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
+  DEFAULT_CURRENCY: z._default(
+    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
+    'EUR',
+  ),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
+  DATABASE_SPACE_LIMIT_MIB: optionalWholeNumber(1, 100_000_000),
   WEBHOOKS: door('webhooks'),
   AUTH: door('auth'),
 });
@@ -40,7 +46,10 @@ export function readApiSettings(env: Record<string, unknown>) {
       timeoutMs,
     },
     timeZone: values.BUSINESS_TIME_ZONE,
+    currency: values.DEFAULT_CURRENCY,
     metricsOpen: values.METRICS_ACCESS === 'open',
+    spaceLimitBytes:
+      values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,
   };

@@ -18,13 +18,14 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     c.get('log').warn('check_failed', { part, ...errorFields(error) });
     return undefined;
   };
-  const [state, pong, webhooksWell, authWell] = await Promise.all([
+  const [state, pong, webhooksSays, authSays] = await Promise.all([
     readSystemState(openDatabase({ ...database, timeoutMs: databaseTimeoutMs })).catch(quiet('database')),
     openRedis(redis, redisTimeoutMs).ping().catch(quiet('redis')),
-    isWell(webhooks).catch(quiet('webhooks')),
-    isWell(auth).catch(quiet('auth')),
+    whatItSays(webhooks).catch(quiet('webhooks')),
+    whatItSays(auth).catch(quiet('auth')),
   ]);
-  const judged = judge(state);
+  // Unless it says that it does not, it may have accepted payments that wait.
+  const judged = judge(state, { accepting: webhooksSays?.outages !== 'refuse' });
   const checks = {
     database: state ? 'ok' : 'error',
     kafka: judged.log,
@@ -34,24 +35,41 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     last_staging_run: state ? (state.lastStagingRun ?? 'never') : null,
     outbox: judged.outbox,
     outbox_oldest_seconds: state ? judged.oldestSeconds : null,
-    webhooks: webhooksWell ? 'ok' : 'error',
-    auth: authWell ? 'ok' : 'error',
+    webhooks: webhooksSays ? 'ok' : 'error',
+    auth: authSays ? 'ok' : 'error',
+    accepted_store: judged.accepted.store,
+    accepted_backlog: judged.accepted.backlog,
+    accepted_buried: judged.accepted.buried,
+    jobs: judged.jobs,
+    /** Each job's last outcome, and the time since it last began. */
+    job_runs: state
+      ? Object.fromEntries(
+          state.jobs.map(({ job, outcome, ageSeconds }) => [job, { outcome, age_seconds: ageSeconds }]),
+        )
+      : null,
+    partitions: judged.partitions,
+    partitions_ahead_months: state?.monthsAhead ?? null,
+    partitions_default_rows: state?.defaultRows ?? null,
     ...judged.containers,
   };
   const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';
   return c.json({ status, checks }, status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });
 }
 
-/** What another Worker says of itself: its settings and its way to the database. */
-async function isWell(door: Door): Promise<boolean> {
+/** What another Worker says of itself when its settings and its way to the database are well. */
+async function whatItSays(door: Door): Promise<{ outages?: 'accept' | 'refuse' } | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const tooLate = new Promise<undefined>((resolve) => {
     timer = setTimeout(() => resolve(undefined), doorTimeoutMs);
   });
+  const asking = async () => {
+    const answer = await door.fetch(new Request('http://recoup.internal/health'));
+    if (answer.ok) return (await answer.json()) as { outages?: 'accept' | 'refuse' };
+    await answer.body?.cancel();
+    return undefined;
+  };
   try {
-    const answer = await Promise.race([door.fetch(new Request('http://recoup.internal/health')), tooLate]);
-    await answer?.body?.cancel();
-    return answer?.ok === true;
+    return await Promise.race([asking(), tooLate]);
   } finally {
     clearTimeout(timer);
   }

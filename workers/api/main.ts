@@ -6,8 +6,12 @@ import { createCallerCheck } from '../caller.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
+import { jobRoutes } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
+import { reversalRoutes } from './reversals.ts';
+import { stats } from './stats.ts';
+import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -32,8 +36,13 @@ export function createApi() {
     (c, next) => (c.get('settings').metricsOpen ? next() : mayReadMetrics(c, next)),
     metrics,
   );
+  // Before the payment whose reference would be "stats".
+  app.get('/api/v1/payments/stats', mayReadMetrics, stats);
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  app.route('/api/v1/jobs', jobRoutes(callerCheck));
+  app.route('/api/v1/payment-reversals', reversalRoutes(callerCheck));
+  app.route('/api/payments', unversionedPaymentRoutes(callerCheck));
   return app;
 }
 

@@ -1,21 +1,19 @@
-// Payments as staff and services read them, newest first. Amounts are decimal strings, metadata keeps the digits of
-// its numbers.
+// Payments as staff and services record and read them, lists newest first. Amounts are decimal strings, metadata keeps
+// the digits of its numbers.
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { parseInstant } from '../../shared/calendar-date.ts';
 import { readExactJson } from '../../shared/exact-json.ts';
-import {
-  type PaymentFilter,
-  type PaymentRow,
-  readPayments,
-  readPaymentsByReference,
-} from '../../shared/read/payments.ts';
+import { type PaymentDetails, readPaymentsByReference } from '../../shared/read/payment-history.ts';
+import { type PaymentFilter, type PaymentRow, readPayments } from '../../shared/read/payments.ts';
 import { refuse, type Scope } from '../app.ts';
 import type { createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
 import { page, pageParameters, validQuery } from './pages.ts';
+import { createPaymentRecorder } from './record-payment.ts';
+import { createReverser } from './reversals.ts';
 
 const date = z
   .string()
@@ -26,7 +24,7 @@ const date = z
     ),
   );
 
-const filterParameters = z.object({
+export const filterParameters = z.object({
   ...pageParameters,
   /** Calendar dates of the business zone, both included. */
   from: z.optional(date),
@@ -39,6 +37,14 @@ export const withExactMetadata = <Row extends { metadata: string }>(row: Row) =>
   metadata: readExactJson(row.metadata),
 });
 const shown = (row: PaymentRow) => withExactMetadata(row);
+const shownWhole = (row: PaymentDetails) => ({
+  ...withExactMetadata(row),
+  history: readExactJson(row.history),
+});
+const shownWithOthers = (payment: PaymentDetails, others: PaymentDetails[]) => ({
+  ...shownWhole(payment),
+  others: others.map(shownWhole),
+});
 
 const nextDay = (text: string) => {
   const day = new Date(`${text}T00:00:00Z`);
@@ -46,18 +52,25 @@ const nextDay = (text: string) => {
   return day.toISOString().slice(0, 10);
 };
 
+/** What the query of a list asks for. */
+export const filterOf = (
+  by: PaymentFilter['by'],
+  { from, to, channel }: { from?: string | undefined; to?: string | undefined; channel?: string | undefined },
+  timeZone: string,
+): PaymentFilter => ({
+  by,
+  channel,
+  from: from === undefined ? undefined : parseInstant(from, timeZone),
+  until: to === undefined ? undefined : parseInstant(nextDay(to), timeZone),
+});
+
 export function paymentRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
   const routes = new Hono<Scope<ApiSettings>>();
   const list = (path: string, by: (value: string) => PaymentFilter['by']) =>
     routes.get(path, callerCheck('payments:read'), validQuery(filterParameters), async (c) => {
-      const { limit, after, from, to, channel } = c.req.valid('query');
+      const { limit, after, ...asked } = c.req.valid('query');
       const { database, timeZone } = c.get('settings');
-      const filter: PaymentFilter = {
-        by: by(c.req.param('key') as string),
-        channel,
-        from: from === undefined ? undefined : parseInstant(from, timeZone),
-        until: to === undefined ? undefined : parseInstant(nextDay(to), timeZone),
-      };
+      const filter = filterOf(by(c.req.param('key') as string), asked, timeZone);
       const { rows, next } = await readPayments(openDatabase(database), filter, after, limit);
       return c.json(page(rows.map(shown), next));
     });
@@ -69,9 +82,17 @@ export function paymentRoutes(callerCheck: ReturnType<typeof createCallerCheck<A
       openDatabase(c.get('settings').database),
       c.req.param('reference'),
     );
-    const [first, ...others] = rows.map(shown);
+    const [first, ...others] = rows;
     if (!first) return refuse(c, 'not_found');
-    return c.json({ ...first, others });
+    return c.json(shownWithOthers(first, others));
   });
+
+  const record = createPaymentRecorder();
+  routes.post(
+    '/',
+    callerCheck('payments:record'),
+    record({ path: '/api/v1/payments', show: shownWithOthers }),
+  );
+  routes.post('/:reference/reversal', callerCheck('payments:reverse'), createReverser());
   return routes;
 }

@@ -5,8 +5,16 @@ import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
 import type { RecentPayment } from '../../shared/payments/payment.ts';
-import { flag, parseSettings, postgresUrl, SettingsFault, text, wholeNumber } from '../../shared/settings.ts';
-import { binding, commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import {
+  acceptedStream,
+  flag,
+  parseSettings,
+  postgresUrl,
+  SettingsFault,
+  text,
+  wholeNumber,
+} from '../../shared/settings.ts';
+import { binding, commonBindings, commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
 
 /** A Durable Object namespace, as far as it is used. */
 export interface CommitObjects {
@@ -31,6 +39,10 @@ const variables = z.object({
   ENABLE_REDIS_CACHE: flag(true),
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
   GROUP_COMMIT_SHARDS: wholeNumber(1, 0, 1_000),
+  ACCEPTED_REDIS_REST_URL: z.optional(httpUrl('where the Redis of accepted payments answers')),
+  ACCEPTED_REDIS_REST_TOKEN: z.optional(restToken('its token')),
+  ACCEPTED_STREAM: acceptedStream(),
+  ACCEPTED_MAX_LENGTH: wholeNumber(1_000_000, 1, 1_000_000_000),
 });
 const bindings = {
   ...commonBindings,
@@ -49,6 +61,9 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
   const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
   if (values.DEFAULT_CHANNEL && !channels.has(defaultChannel))
     all.push('DEFAULT_CHANNEL: is none of CHANNELS');
+  const { ACCEPTED_REDIS_REST_URL: acceptedUrl, ACCEPTED_REDIS_REST_TOKEN: acceptedToken } = values;
+  if (acceptedUrl && !acceptedToken) all.push('ACCEPTED_REDIS_REST_TOKEN: is missing beside its URL');
+  if (acceptedToken && !acceptedUrl) all.push('ACCEPTED_REDIS_REST_URL: is missing beside its token');
   if (all.length > 0) throw new SettingsFault('webhooks', all);
   return {
     ...commonSettings(values),
@@ -68,6 +83,15 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     commitObjects: values.GROUP_COMMIT,
     recentPayments: values.RECENT_PAYMENTS ?? [],
     redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
+    /** Where payments wait while the database is away; undefined: they are refused. */
+    accepted:
+      acceptedUrl && acceptedToken
+        ? {
+            redis: { url: acceptedUrl, token: acceptedToken },
+            stream: values.ACCEPTED_STREAM,
+            maxLength: values.ACCEPTED_MAX_LENGTH,
+          }
+        : undefined,
   };
 }
 export type WebhooksSettings = ReturnType<typeof readWebhooksSettings>;

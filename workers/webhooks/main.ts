@@ -14,7 +14,8 @@ export function createWebhooks() {
   app.post('/api/v1/payments/webhook/:channel', paymentWebhook);
   app.get('/health', async (c) => {
     await openDatabase(c.get('settings').database).query('select 1');
-    return c.json({ status: 'healthy' });
+    const outages = c.get('settings').accepted ? 'accept' : 'refuse';
+    return c.json({ status: 'healthy', outages });
   });
   return app;
 }

@@ -10,6 +10,7 @@ import { verifySignature } from '../../shared/payments/verify-signature.ts';
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
 import { readBody } from '../read-body.ts';
 import { openRedis } from '../redis.ts';
+import { type Accepted, acceptDuringOutage } from './accept-arrivals.ts';
 import type { WebhooksSettings } from './env.ts';
 import { RateLimit, rateLimitTimeoutMs } from './rate-limit.ts';
 import { createRecorder, type RecordPayment } from './record-payment.ts';
@@ -67,6 +68,7 @@ export function createPaymentWebhook() {
       c.get('log').warn('signature_refused', { channel: channel.name, reason: verified.refusal });
       return refuse(c, 'invalid_signature', { detail: signatureDetails[verified.refusal] });
     }
+    c.set('channel', channel.name);
 
     const payment = kept.readPayment(body.value, channel);
     if (!payment.ok) {
@@ -74,7 +76,11 @@ export function createPaymentWebhook() {
         ? refuse(c, 'malformed_body', { detail: payment.refusal.reason })
         : refuse(c, 'invalid_request', { errors: payment.refusal.faults });
     }
-    return answer(c, channel, await kept.record(payment.value, c.get('afterwards')));
+    const arrivals = [{ kind: 'payment' as const, payment: payment.value }];
+    const [recorded] = await acceptDuringOutage(settings, c.get('log'), arrivals, async () => [
+      await kept.record(payment.value, c.get('afterwards')),
+    ]);
+    return answer(c, channel, recorded as Recorded | Accepted);
   };
 }
 
@@ -85,13 +91,17 @@ const isPlainJson = (headers: Headers) =>
   /^application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(headers.get('content-type') ?? '') &&
   /^(identity)?$/i.test(headers.get('content-encoding') ?? '');
 
-function answer(c: Ctx, channel: Channel, recorded: Recorded): Response {
+const statuses = { created: 201, duplicate: 200, accepted: 202 } as const;
+
+function answer(c: Ctx, channel: Channel, recorded: Recorded | Accepted): Response {
   const { outcome, paymentId } = recorded;
   c.get('afterwards').counts.add('recoup_webhook_payments_total', { channel: channel.name, outcome });
   c.get('log').info('payment', { channel: channel.name, outcome, payment_id: paymentId });
   const body = { status: outcome, payment_id: paymentId };
-  if (recorded.outcome !== 'conflict') return c.json(body, outcome === 'created' ? 201 : 200);
+  if (recorded.outcome !== 'conflict') return c.json(body, statuses[recorded.outcome]);
   const { conflictId } = recorded;
   if (channel.conflict === 200) return c.json({ ...body, conflict_id: conflictId }, 200);
-  return refuse(c, 'payment_conflict', { members: { payment_id: paymentId, conflict_id: conflictId } });
+  return refuse(c, 'payment_conflict', {
+    members: { payment_id: recorded.paymentId, conflict_id: conflictId },
+  });
 }

@@ -7,6 +7,7 @@ import type { Afterwards } from '../afterwards.ts';
 import { openRedis } from '../redis.ts';
 import { createCommit } from './commit-payment.ts';
 import type { WebhooksSettings } from './env.ts';
+import { guarded } from './guarded-commit.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
 /** A database slower than this is helped by asking Redis whether the payment is known already. */
@@ -18,11 +19,11 @@ export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Pro
 export function createRecorder(settings: WebhooksSettings): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
   for (const recent of settings.recentPayments.toReversed()) seen.set(identityOf(recent), recent);
-  const commit = createCommit(settings);
+  const commit = settings.accepted ? guarded(createCommit(settings)) : createCommit(settings);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;
-    const looked = (layer: string, result: 'hit' | 'miss') =>
+    const looked = (layer: string, result: 'hit' | 'miss' | 'away') =>
       counts.add('recoup_dedup_lookups_total', { layer, result });
     const identity = identityOf(payment);
     const facts = await factsHash(payment);
@@ -35,7 +36,12 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
     const recording = commit(payment);
     const recorded = await unlessSlow(recording, async () => {
       if (settings.redisCacheTtlSeconds === 0) return undefined;
-      const inRedis = await seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
+      const asked = seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
+      const inRedis = await asked.catch(() => 'away' as const);
+      if (inRedis === 'away') {
+        looked('redis', 'away');
+        return undefined;
+      }
       looked('redis', inRedis?.factsHash === facts ? 'hit' : 'miss');
       if (inRedis?.factsHash !== facts) return undefined;
       const value = { outcome: 'duplicate', paymentId: inRedis.paymentId } as const;

@@ -42,9 +42,9 @@ export const markKey = (identity: string): string => `recoup:seen:${identity}`;
 export const markValue = ({ paymentId, factsHash, markedAt }: Seen): string =>
   `${paymentId} ${factsHash} ${markedAt ?? ''}`;
 
-/** What Redis remembers; undefined also when Redis is away. */
+/** What Redis remembers. Throws when Redis is away. */
 export async function seenInRedis(redis: Redis, identity: string): Promise<Seen | undefined> {
-  const value = await redis.get<string>(markKey(identity)).catch(() => null);
+  const value = await redis.get<string>(markKey(identity));
   const [paymentId, factsHash, markedAt] = value?.split(' ') ?? [];
   return paymentId && factsHash
     ? { paymentId, factsHash, markedAt: Number(markedAt) || undefined }

@@ -2,7 +2,7 @@
 // a client that has seen a fault may hold half-sent requests, stale sequence numbers or a growing queue, and telling
 // which is not worth it. Every use has a limit.
 
-import { within } from '../time-limit.ts';
+import { within } from './time-limit.ts';
 
 export interface Recipe<Connection> {
   /** Makes a connection that is not open yet; it calls `lost` when it is of no use any more. */

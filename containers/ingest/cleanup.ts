@@ -1,0 +1,37 @@
+// The job `cleanup`: deletes old records of work that is done, a bounded number at a time. Never what correctness rests
+// on: references, payments, conflicts and the outbox are not its business.
+
+import type { Database } from '../../shared/database.ts';
+import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
+import { removeOldStagingRuns } from '../../shared/payments/remove-old-staging-runs.ts';
+import type { Job } from '../jobs.ts';
+
+/** Deletes at most `limit` rows and answers how many. */
+type Cleaning = (db: Database, now: Date, limit: number) => Promise<number>;
+
+/** All there is to clean; the name is the count's in the run's detail. */
+const cleanings: Record<string, Cleaning> = {
+  job_runs: removeOldRuns,
+  staging_runs: removeOldStagingRuns,
+};
+
+const rowsAtOnce = 1_000;
+/** What is left over is for the next run. */
+const roundsPerRun = 200;
+
+export const cleanup =
+  (): Job =>
+  async ({ db, now, signal, progress }) => {
+    const removed: Record<string, number> = {};
+    for (const [what, clean] of Object.entries(cleanings)) {
+      removed[what] = 0;
+      for (let round = 0; round < roundsPerRun; round++) {
+        signal.throwIfAborted();
+        const count = await clean(db, now, rowsAtOnce);
+        removed[what] += count;
+        await progress(removed);
+        if (count < rowsAtOnce) break;
+      }
+    }
+    return removed;
+  };

@@ -103,7 +103,31 @@ export const paymentConflicts = schema.table('payment_conflicts', {
 
 export const paymentStaging = pgTable('payment_staging', {
   id: bigserial('id', { mode: 'bigint' }),
+  referenceNumber: text('reference_number'),
+  loanAccountNumber: text('loan_account_number'),
+  cif: text('cif'),
+  amount: numeric('amount'),
+  currency: text('currency'),
+  paymentDate: timestamp('payment_date', { mode: 'string' }),
+  paymentChannel: text('payment_channel'),
+  /** jsonb; read it as text and parse it exactly. */
+  metadata: text('metadata'),
   processed: boolean('processed'),
+  processedAt: timestamp('processed_at', { mode: 'string' }),
+  outcome: text('outcome', { enum: ['recorded', 'duplicate', 'conflict', 'quarantined'] }),
+  reason: text('reason'),
+  faults: text('faults'),
+});
+
+export const stagingChanges = schema.table('staging_changes', {
+  id: bigserial('id', { mode: 'bigint' }),
+  stagingId: bigserial('staging_id', { mode: 'bigint' }),
+  kind: text('kind', { enum: ['corrected', 'released'] }).notNull(),
+  before: text('before'),
+  after: text('after'),
+  note: text('note'),
+  actor: text('actor').notNull(),
+  changedAt: timestamp('changed_at', { withTimezone: true }).notNull(),
 });
 
 export const stagingProcessLog = schema.table('staging_process_log', {

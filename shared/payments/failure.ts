@@ -23,8 +23,8 @@ export interface NewFailure extends Identity {
 const failureSpace = '5b1d7a60-0c8f-4e0b-9a2d-1e7c64b0f9d3';
 const failedEventSpace = '93e4c1f7-8a2b-4d6e-b5f0-2c9d7e1a6b48';
 
-export const failureIdOf = (f: Pick<NewFailure, keyof Identity | 'failureReference'>): Promise<string> =>
+export const failureIdOf = (f: Pick<NewFailure, keyof Identity | 'failureReference'>): string =>
   uuidOf(failureSpace, JSON.stringify([f.namespace, f.referenceNumber, f.failureReference]));
 
 /** The id of the event `payment.failed` for a failure's id. */
-export const failedEventIdOf = (failureId: string): Promise<string> => uuidOf(failedEventSpace, failureId);
+export const failedEventIdOf = (failureId: string): string => uuidOf(failedEventSpace, failureId);

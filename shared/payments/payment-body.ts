@@ -4,35 +4,31 @@
 import * as z from 'zod/mini';
 import { calendarDate, parseInstant } from '../calendar-date.ts';
 import { isNumberSource, type NumberSource, parseExactJson } from '../exact-json.ts';
-import { type AmountFault, currencyExponent, parseAmount } from '../money.ts';
+import { currencyExponent, parseAmount } from '../money.ts';
 import { ok, type Result, refused } from '../result.ts';
 import type { Channel } from './channel.ts';
 import type { NewPayment } from './payment.ts';
+import {
+  amountMessages,
+  type Business,
+  currencyMessage,
+  type FieldFault,
+  identifierFault,
+  identifierLimits,
+  identifierMessage,
+  isCurrency,
+} from './payment-fields.ts';
 
-export interface Fault {
-  field: string;
-  code: string;
-  message: string;
-}
-type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: Fault[] };
+type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: FieldFault[] };
 
-/** Settings of the deployment that complete what a body leaves open. */
-export interface Business {
-  /** IANA zone of times without offset and of calendar dates. */
-  timeZone: string;
-  /** Of amounts without one. */
-  currency: string;
-}
-
-const identifier = (limit: number) =>
-  z.string(`expected a text of 1 to ${limit} characters`).check(
-    z.refine(
-      (text) => text.length >= 1 && text.length <= limit,
-      `expected a text of 1 to ${limit} characters`,
-    ),
-    z.refine((text) => text === text.trim(), 'must not begin or end with white space'),
-    z.refine((text) => !/\p{Cc}/u.test(text), 'must not hold control characters'),
+export const identifier = (field: keyof typeof identifierLimits) => {
+  const limit = identifierLimits[field];
+  return z.string(identifierMessage(limit)).check(
+    z.refine((text) => identifierFault(text, limit) === undefined, {
+      error: (issue) => identifierFault(issue.input as string, limit) ?? '',
+    }),
   );
+};
 
 const isObject = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value);
@@ -40,18 +36,14 @@ const isObject = (value: unknown) =>
 const bodySchema = (timeZone: string) =>
   z.object(
     {
-      reference_number: identifier(255),
-      loan_account_number: identifier(20),
-      cif: identifier(20),
+      reference_number: identifier('reference_number'),
+      loan_account_number: identifier('loan_account_number'),
+      cif: identifier('cif'),
       amount: z.custom<string | NumberSource>(
         (value) => typeof value === 'string' || isNumberSource(value),
         'expected a number or a decimal text',
       ),
-      currency: z.nullish(
-        z
-          .string('expected an ISO 4217 code')
-          .check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
-      ),
+      currency: z.nullish(z.string(currencyMessage).check(z.refine(isCurrency, currencyMessage))),
       payment_date: z
         .string('expected an ISO 8601 date and time')
         .check(
@@ -60,18 +52,11 @@ const bodySchema = (timeZone: string) =>
             'expected an ISO 8601 date and time',
           ),
         ),
-      payment_channel: z.nullish(identifier(100)),
+      payment_channel: z.nullish(identifier('payment_channel')),
       metadata: z.nullish(z.custom<object>(isObject, 'expected an object')),
     },
     'expected an object',
   );
-
-export const amountMessages: Record<AmountFault, string> = {
-  not_a_number: 'expected a number or a decimal text',
-  not_positive: 'must be more than zero',
-  too_large: 'must be below 10000000000000',
-  too_many_decimals: 'has more decimals than its currency',
-};
 
 export type ReadPaymentBody = (body: Uint8Array, channel: Channel) => Result<NewPayment, BodyRefusal>;
 
@@ -100,7 +85,7 @@ export function createPaymentFieldsReader({ timeZone, currency: defaultCurrency 
 
   return (json: unknown, channel: Pick<Channel, 'name' | 'namespace'>): Result<NewPayment, BodyRefusal> => {
     const parsed = schema.safeParse(isObject(json) ? json : undefined);
-    const faults: Fault[] = parsed.success
+    const faults: FieldFault[] = parsed.success
       ? []
       : parsed.error.issues.map((i) => ({
           field: i.path.join('.') || 'body',

@@ -47,11 +47,10 @@ export const identityOf = ({ namespace, referenceNumber }: Identity): string =>
   JSON.stringify([namespace, referenceNumber]);
 
 /** The payment's id, the same for every way in: webhook, retry, staging. */
-export const paymentIdOf = (payment: Identity): Promise<string> => uuidOf(paymentSpace, identityOf(payment));
+export const paymentIdOf = (payment: Identity): string => uuidOf(paymentSpace, identityOf(payment));
 
 /** The id of the event `payment.recorded` for a payment id. */
-export const recordedEventIdOf = (paymentId: string): Promise<string> =>
-  uuidOf(recordedEventSpace, paymentId);
+export const recordedEventIdOf = (paymentId: string): string => uuidOf(recordedEventSpace, paymentId);
 
 /** What channels and requests may name; never the namespace of an accepted conflict. */
 export const isNamespace = (text: string): boolean => /^[a-z0-9][a-z0-9-]{0,62}$/.test(text);

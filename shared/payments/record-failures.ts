@@ -9,11 +9,9 @@ export async function recordFailures(
   db: Database,
   failures: readonly NewFailure[],
 ): Promise<Array<'recorded' | 'duplicate'>> {
-  const identified = await Promise.all(
-    failures.map(async (failure) => {
-      const id = await failureIdOf(failure);
-      return { ...failure, id, eventId: await failedEventIdOf(id) };
-    }),
-  );
+  const identified = failures.map((failure) => {
+    const id = failureIdOf(failure);
+    return { ...failure, id, eventId: failedEventIdOf(id) };
+  });
   return saveFailures(db, identified);
 }

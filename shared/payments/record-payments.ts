@@ -10,11 +10,9 @@ import { saveRecordedPayments } from './store.ts';
  * DatabaseFault; after a timeout the batch may be recorded or not, and repeating it tells.
  */
 export async function recordPayments(db: Database, payments: readonly NewPayment[]): Promise<Recorded[]> {
-  const identified = await Promise.all(
-    payments.map(async (payment) => {
-      const id = await paymentIdOf(payment);
-      return { ...payment, id, eventId: await recordedEventIdOf(id) };
-    }),
-  );
+  const identified = payments.map((payment) => {
+    const id = paymentIdOf(payment);
+    return { ...payment, id, eventId: recordedEventIdOf(id) };
+  });
   return saveRecordedPayments(db, identified);
 }

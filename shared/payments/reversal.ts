@@ -33,9 +33,8 @@ export type ReversalRefusal = 'exceeds_payment' | 'nothing_left' | 'other_curren
 const reversalSpace = '0e2a6f0b-6d53-4b8c-9d4e-5a1f0f3f7c62';
 const reversedEventSpace = 'c7d0b9a4-3f86-4a35-8c3e-7b6f9f3c2d15';
 
-export const reversalIdOf = (r: Pick<NewReversal, keyof Identity | 'reversalReference'>): Promise<string> =>
+export const reversalIdOf = (r: Pick<NewReversal, keyof Identity | 'reversalReference'>): string =>
   uuidOf(reversalSpace, JSON.stringify([r.namespace, r.referenceNumber, r.reversalReference]));
 
 /** The id of the event `payment.reversed` for a reversal's id. */
-export const reversedEventIdOf = (reversalId: string): Promise<string> =>
-  uuidOf(reversedEventSpace, reversalId);
+export const reversedEventIdOf = (reversalId: string): string => uuidOf(reversedEventSpace, reversalId);

@@ -14,11 +14,9 @@ export async function reversePayments(
   reversals: readonly NewReversal[],
   { keepRefused }: { keepRefused: boolean },
 ): Promise<Reversed[]> {
-  const identified = await Promise.all(
-    reversals.map(async (reversal) => {
-      const id = await reversalIdOf(reversal);
-      return { ...reversal, id, eventId: await reversedEventIdOf(id) };
-    }),
-  );
+  const identified = reversals.map((reversal) => {
+    const id = reversalIdOf(reversal);
+    return { ...reversal, id, eventId: reversedEventIdOf(id) };
+  });
   return saveReversals(db, identified, keepRefused);
 }

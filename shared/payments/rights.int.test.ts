@@ -100,6 +100,7 @@ describe('the API role', () => {
     expect(functions.sort()).toEqual([
       'operations.keep_answer',
       'payment_service.accept_conflict',
+      'payment_service.correct_staged',
       'payment_service.currency_exponent',
       'payment_service.dismiss_conflict',
       'payment_service.payment_status',
@@ -108,6 +109,7 @@ describe('the API role', () => {
       'payment_service.record_payments_once',
       'payment_service.reverse_payments',
       'payment_service.reverse_payments_once',
+      'payment_service.release_staged',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });

@@ -6,7 +6,8 @@ import { isNumberSource, type NumberSource } from '../exact-json.ts';
 import { currencyExponent, parseAmount } from '../money.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { type Identity, isNamespace, isReferenceNumber, type NewPayment } from './payment.ts';
-import { amountMessages, type Business, createPaymentFieldsReader, type Fault } from './payment-body.ts';
+import { createPaymentFieldsReader } from './payment-body.ts';
+import { amountMessages, type Business, type FieldFault } from './payment-fields.ts';
 import type { NewReversal } from './reversal.ts';
 
 /** Who asks, and when. */
@@ -14,13 +15,13 @@ interface Asked {
   actor: string;
   at: Date;
 }
-export type ReadPaymentRequest = (json: unknown, actor: string) => Result<NewPayment, Fault[]>;
+export type ReadPaymentRequest = (json: unknown, actor: string) => Result<NewPayment, FieldFault[]>;
 export type ReadReversalRequest = (
   json: unknown,
   /** The reversal's reference unless the body has one. */
   request: Pick<Identity, 'referenceNumber'> & { idempotencyKey: string | undefined },
   asked: Asked,
-) => Result<NewReversal, Fault[]>;
+) => Result<NewReversal, FieldFault[]>;
 
 /** Payments that name no channel have come by this one. */
 const channelName = 'api';
@@ -43,7 +44,7 @@ const fieldsOf = (json: unknown): Record<string, unknown> =>
     ? { ...json }
     : {};
 
-const faultsOf = (issues: ReadonlyArray<{ path: PropertyKey[]; message: string }>): Fault[] =>
+const faultsOf = (issues: ReadonlyArray<{ path: PropertyKey[]; message: string }>): FieldFault[] =>
   issues.map(({ path, message }) => ({ field: path.join('.'), code: 'invalid', message }));
 
 const namespace = (isAllowed: (text: string) => boolean) =>

@@ -7,6 +7,8 @@ export const permissions = {
   'conflicts:decide': 'Accept or dismiss payment conflicts',
   'jobs:read': 'Read the jobs and how they went',
   'jobs:run': 'Ask for a run of a job',
+  'staging:read': 'Read quarantined rows of the staging table',
+  'staging:correct': 'Correct and release quarantined rows',
   'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 

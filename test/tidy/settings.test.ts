@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
+import { readStagingSettings } from '../../containers/ingest/settings.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -74,6 +75,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
   ['ingest', readIngestSettings, { DATABASE_URL: database }],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
+  ['staging', readStagingSettings, {}],
   [
     'containers/edge',
     (env) => {

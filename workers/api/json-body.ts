@@ -12,12 +12,13 @@ const timeoutMs = 5_000;
 export async function jsonBody<S extends z.ZodMiniObject, T>(
   c: RequestContext<T>,
   schema: S,
+  parse: (text: string) => unknown = JSON.parse,
 ): Promise<Result<z.output<S>, Response>> {
   const text = await textBody(c);
   if (!text.ok) return text;
   let json: unknown;
   try {
-    json = JSON.parse(text.value);
+    json = parse(text.value);
   } catch {
     return refused(refuse(c, 'malformed_body'));
   }

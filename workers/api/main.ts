@@ -10,6 +10,7 @@ import { jobRoutes } from './jobs.ts';
 import { metrics } from './metrics.ts';
 import { paymentRoutes } from './payments.ts';
 import { reversalRoutes } from './reversals.ts';
+import { stagingRoutes } from './staging.ts';
 import { stats } from './stats.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 
@@ -38,6 +39,7 @@ export function createApi() {
   );
   // Before the payment whose reference would be "stats".
   app.get('/api/v1/payments/stats', mayReadMetrics, stats);
+  app.route('/api/v1/payments/staging', stagingRoutes(callerCheck));
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
   app.route('/api/v1/jobs', jobRoutes(callerCheck));

@@ -31,7 +31,7 @@ const turns = () => new Promise((resolve) => setTimeout(resolve, 0));
 describe('what arrives together', () => {
   test('alone, a payment waits for nobody', async () => {
     const { record, statements } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 10 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 10 });
     const committed = commit(named('A'));
     expect(statements).toHaveLength(1);
     statements[0]!.end();
@@ -40,7 +40,7 @@ describe('what arrives together', () => {
 
   test('payments that arrive while a statement is in flight share the next one, in their order', async () => {
     const { record, statements, sizes } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 10 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 10 });
     const all = Promise.all(['A', 'B', 'C', 'D'].map((name) => commit(named(name))));
     expect(sizes()).toEqual([1]);
     statements[0]!.end();
@@ -53,20 +53,48 @@ describe('what arrives together', () => {
 
   test('a statement takes no more than its limit, and no more statements run at once than theirs', async () => {
     const { record, statements, sizes } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 2, inFlight: 2, waiting: 100 });
-    const all = Promise.all(Array.from({ length: 7 }, () => commit(newPayment())));
-    expect(sizes()).toEqual([1, 1]);
-    for (let next = 0; next < 5; next++) {
+    const commit = groupCommit(record, { perStatement: 2, inFlight: 1, slowMs: 50, waiting: 100 });
+    const all = Promise.all(Array.from({ length: 6 }, () => commit(newPayment())));
+    expect(sizes()).toEqual([1]);
+    for (let next = 0; next < 4; next++) {
       await turns();
       statements[next]!.end();
     }
     await all;
-    expect(sizes()).toEqual([1, 1, 2, 2, 1]);
+    expect(sizes()).toEqual([1, 2, 2, 1]);
+  });
+
+  test('a slow statement holds nobody up: others start beside it, as many as may', async () => {
+    const { record, statements, sizes } = heldVerb();
+    let now = 0;
+    const limits = { perStatement: 10, inFlight: 3, slowMs: 50, waiting: 100 };
+    const commit = groupCommit(record, limits, () => now);
+    const committed = ['A', 'B'].map((name) => commit(named(name)));
+    expect(sizes()).toEqual([1]);
+    now = 51;
+    committed.push(commit(named('C')));
+    expect(sizes()).toEqual([1, 2]);
+    now = 102;
+    committed.push(commit(named('D')));
+    now = 153;
+    committed.push(commit(named('E')));
+    expect(sizes()).toEqual([1, 2, 1]);
+    statements[1]!.end();
+    await turns();
+    expect(sizes()).toEqual([1, 2, 1, 1]);
+    for (const statement of statements) statement.end();
+    expect((await Promise.all(committed)).map(({ paymentId }) => paymentId)).toEqual([
+      'A',
+      'B',
+      'C',
+      'D',
+      'E',
+    ]);
   });
 
   test('whoever finds too many waiting is told to try again, and the others are served', async () => {
     const { record, statements } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 2 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 2 });
     const served = ['A', 'B', 'C'].map((name) => commit(named(name)));
     const fault = await commit(named('D')).catch((error: unknown) => error);
     expect(fault).toBeInstanceOf(DatabaseFault);
@@ -79,7 +107,7 @@ describe('what arrives together', () => {
 
   test('after a quiet moment it works as at the start', async () => {
     const { record, statements, sizes } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 10 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 10 });
     for (const name of ['A', 'B']) {
       const committed = commit(named(name));
       await turns();
@@ -93,7 +121,7 @@ describe('what arrives together', () => {
 describe('faults', () => {
   test('a database that is away fails all of them with one statement', async () => {
     const { record, statements, sizes } = heldVerb();
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 10 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 10 });
     const all = Promise.allSettled(['A', 'B', 'C'].map((name) => commit(named(name))));
     statements[0]!.end();
     await turns();
@@ -114,7 +142,7 @@ describe('faults', () => {
       if (payments.some(({ referenceNumber }) => referenceNumber === 'bad')) throw broken();
       return payments.map(outcome);
     };
-    const commit = groupCommit(record, { perStatement: 200, inFlight: 1, waiting: 1_000 });
+    const commit = groupCommit(record, { perStatement: 200, inFlight: 1, slowMs: 50, waiting: 1_000 });
     const references = Array.from({ length: 200 }, (_, i) => (i === 77 ? 'bad' : `good-${i}`));
     const results = await Promise.allSettled([named('first'), ...references.map(named)].map(commit));
     expect(results.filter(({ status }) => status === 'rejected')).toHaveLength(1);
@@ -130,7 +158,7 @@ describe('faults', () => {
       if (seen.length === 4) throw away();
       return payments.map(outcome);
     };
-    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, waiting: 10 });
+    const commit = groupCommit(record, { perStatement: 10, inFlight: 1, slowMs: 50, waiting: 10 });
     const results = await Promise.allSettled(['A', 'B', 'C', 'D', 'E'].map((name) => commit(named(name))));
     expect(seen).toEqual([1, 4, 2, 2]);
     expect(results.map(({ status }) => status)).toEqual([
@@ -164,7 +192,9 @@ test('whatever is bad, whatever the limits: each payment has its own outcome or 
           }
           return payments.map(outcome);
         };
-        const commit = groupCommit(record, { perStatement, inFlight, waiting: 100 });
+        let now = 0;
+        const limits = { perStatement, inFlight, slowMs: 50, waiting: 100 };
+        const commit = groupCommit(record, limits, () => (now += 20));
         const pending: Promise<Recorded>[] = [];
         for (const [i, { bad, pauseBefore }] of arrivals.entries()) {
           if (pauseBefore) await Promise.resolve();

@@ -27,8 +27,15 @@ module.exports = {
     {
       name: 'containers-stay-on-their-side',
       severity: 'error',
-      from: from('^containers/'),
+      from: { path: '^containers/', pathNot: [test, '^containers/edge/'] },
       to: { path: '^(workers|dev|test|bench|console)/' },
+    },
+    {
+      name: 'the-edge-on-node-serves-workers',
+      comment: 'Of the Workers it knows the apps and their settings, and nothing inside them.',
+      severity: 'error',
+      from: from('^containers/edge/'),
+      to: { path: '^(workers|dev|test|bench|console)/', pathNot: '^workers/[^/]+/(main|env)\\.ts$' },
     },
     {
       name: 'rooms-do-not-visit-each-other',

@@ -101,7 +101,7 @@ try {
       else interruption.abort();
     },
   });
-  const { [Symbol.asyncDispose]: _, ...parts } = stack;
+  const { [Symbol.asyncDispose]: _, inside: __, ...parts } = stack;
   writeRunning({ pid: process.pid, ...parts });
   say(describe({ pid: process.pid, ...parts }, settings.kafkaBrokers !== undefined));
   if (interruption.signal.aborted) await leave(lostPart ? 1 : 0);

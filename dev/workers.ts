@@ -4,13 +4,10 @@
 import { ftruncateSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod/mini';
-import { isChannelVariable } from '../shared/payments/channel.ts';
-import { parseSettings, port, SettingsFault } from '../shared/settings.ts';
-import { apiVariables, readApiSettings } from '../workers/api/env.ts';
-import { authVariables, readAuthSettings } from '../workers/auth/env.ts';
-import { readWebhooksSettings, webhooksVariables } from '../workers/webhooks/env.ts';
+import { readWithWorkerSettings } from '../containers/edge/worker-settings.ts';
+import { parseSettings, port } from '../shared/settings.ts';
 import { bundle, stopBundler } from './servers/bundle.ts';
-import { compatibilityDate, startWorkers, type WorkerPlan } from './servers/workerd.ts';
+import { compatibilityDate, startWorkers, type WorkerPlan, webhooksObjects } from './servers/workerd.ts';
 import { root, stateFolder } from './stack/settings.ts';
 
 const variables = z.object({
@@ -21,56 +18,12 @@ const variables = z.object({
   AUTH_PORT: port(8789),
 });
 
-/** Each Worker's DATABASE_URL, with its own role. */
-const databaseVariables = {
-  webhooks: 'WEBHOOKS_DATABASE_URL',
-  auth: 'AUTH_DATABASE_URL',
-  api: 'API_DATABASE_URL',
-} as const;
-type WorkerName = keyof typeof databaseVariables;
-
 /** What each Worker gets: the settings it names and no other, its faults under the names used here. */
 export function readWorkersSettings(env: NodeJS.ProcessEnv) {
-  const faults: string[] = [];
-  const collecting = <T>(read: () => T, databaseVariable: string): T | undefined => {
-    try {
-      return read();
-    } catch (error) {
-      if (!(error instanceof SettingsFault)) throw error;
-      faults.push(...error.faults.map((fault) => fault.replace(/^DATABASE_URL(?=:)/, databaseVariable)));
-      return undefined;
-    }
-  };
-  const bind = (
-    worker: WorkerName,
-    isNamed: (name: string) => boolean,
-    read: (bindings: Record<string, unknown>) => unknown,
-  ): Record<string, string> => {
-    const databaseVariable = databaseVariables[worker];
-    const databaseUrl = env[databaseVariable] ?? '';
-    const named = Object.entries(env).filter(([name, value]) => isNamed(name) && value);
-    const bindings = { ...Object.fromEntries(named), DATABASE_URL: databaseUrl } as Record<string, string>;
-    collecting(() => read(bindings), databaseVariable);
-    return bindings;
-  };
-  const door = { fetch: () => {} };
-  const bindings = {
-    webhooks: bind(
-      'webhooks',
-      (name) => webhooksVariables.includes(name) || isChannelVariable(name),
-      readWebhooksSettings,
-    ),
-    auth: bind('auth', (name) => authVariables.includes(name), readAuthSettings),
-    api: bind(
-      'api',
-      (name) => apiVariables.includes(name) && name !== 'WEBHOOKS' && name !== 'AUTH',
-      (own) => readApiSettings({ ...own, WEBHOOKS: door, AUTH: door }),
-    ),
-  };
-  const given = collecting(() => parseSettings('workers', variables, env), 'DATABASE_URL');
-  if (given === undefined || faults.length > 0) throw new SettingsFault('workers', [...new Set(faults)]);
-  const ports = { webhooks: given.WEBHOOKS_PORT, auth: given.AUTH_PORT, api: given.PORT };
-  return { host: given.WORKERS_HOST, ports, bindings };
+  const readOwn = () => parseSettings('workers', variables, env);
+  const { own, bindings } = readWithWorkerSettings('workers', env, readOwn);
+  const ports = { webhooks: own.WEBHOOKS_PORT, auth: own.AUTH_PORT, api: own.PORT };
+  return { host: own.WORKERS_HOST, ports, bindings };
 }
 
 async function plan({ host, ports, bindings }: ReturnType<typeof readWorkersSettings>) {
@@ -80,6 +33,7 @@ async function plan({ host, ports, bindings }: ReturnType<typeof readWorkersSett
       name,
       script: await bundle(join(root, 'workers', name, 'main.ts')),
       bindings: bindings[name],
+      ...(name === 'webhooks' && { objects: webhooksObjects }),
       ...(name === 'api' && { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } }),
       listen: { host, port: ports[name] },
       compatibilityDate,

@@ -17,6 +17,7 @@ export const roles = [
   'recoup_publisher',
   'recoup_ingest',
   'recoup_drain',
+  'recoup_edge',
 ] as const;
 export type Role = (typeof roles)[number];
 

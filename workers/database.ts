@@ -8,10 +8,13 @@ export interface EdgeDatabaseSettings {
   url: string;
   /** Where Neon's HTTP protocol is spoken, when not at Neon itself. */
   fetchEndpoint: string | undefined;
+  /** Used instead where the runtime brings one. */
+  bound?: Database | undefined;
   timeoutMs: number;
 }
 
-export function openDatabase({ url, fetchEndpoint, timeoutMs }: EdgeDatabaseSettings): Database {
+export function openDatabase({ url, fetchEndpoint, bound, timeoutMs }: EdgeDatabaseSettings): Database {
+  if (bound) return timed(bound, timeoutMs);
   if (fetchEndpoint) neonConfig.fetchEndpoint = fetchEndpoint;
   const sql = neon(url);
   const run = async (text: string, params: readonly unknown[], arrayMode: boolean) => {
@@ -27,4 +30,22 @@ export function openDatabase({ url, fetchEndpoint, timeoutMs }: EdgeDatabaseSett
     query: async <Row extends object>(text: string, params = []) => (await run(text, params, false)) as Row[],
     arrays: async (text, params = []) => (await run(text, params, true)) as unknown[][],
   };
+}
+
+const timed = (db: Database, timeoutMs: number): Database => ({
+  query: (text, params) => within(timeoutMs, db.query(text, params)),
+  arrays: (text, params) => within(timeoutMs, db.arrays(text, params)),
+});
+
+async function within<T>(limitMs: number, work: Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const tooLate = new Promise<never>((_, reject) => {
+    const message = `no answer within ${limitMs} ms`;
+    timer = setTimeout(() => reject(new DatabaseFault(message, { cause: undefined })), limitMs);
+  });
+  try {
+    return await Promise.race([work, tooLate]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -17,6 +17,9 @@ interface Listen {
 /** As in the wrangler files. */
 export const compatibilityDate = '2026-11-01';
 
+/** As in workers/webhooks/wrangler.toml. */
+export const webhooksObjects = { GROUP_COMMIT: { className: 'PaymentCommits' } } as const;
+
 export interface WorkerPlan {
   name: string;
   /** One ES module, bundled. */
@@ -25,6 +28,8 @@ export interface WorkerPlan {
   bindings: Record<string, string>;
   /** Service bindings: the binding's name and the worker it leads to. */
   services?: Record<string, string>;
+  /** Durable Objects, which keep nothing: the binding's name, the class, and whose it is if not the worker's own. */
+  objects?: Record<string, { className: string; of?: string }>;
   /** Without it the worker is reached through service bindings alone. */
   listen?: Listen;
   compatibilityDate: string;
@@ -118,7 +123,11 @@ function configuration(workers: readonly WorkerPlan[], sign: string): string {
     const others = Object.entries(worker.services ?? {}).map(
       ([name, service]) => `(name = ${text(name)}, service = ${text(service)})`,
     );
-    return service(worker, worker.name, worker.script, [...texts, ...others]);
+    const objects = Object.entries(worker.objects ?? {}).map(
+      ([name, { className, of = worker.name }]) =>
+        `(name = ${text(name)}, durableObjectNamespace = (className = ${text(className)}, serviceName = ${text(of)}))`,
+    );
+    return service(worker, worker.name, worker.script, [...texts, ...others, ...objects], worker.objects);
   });
   const listening = workers.filter((worker) => worker.listen);
   const edges = listening.map((worker) =>
@@ -143,11 +152,24 @@ function configuration(workers: readonly WorkerPlan[], sign: string): string {
   ].join('\n');
 }
 
-function service(worker: WorkerPlan, name: string, script: string, bindings: readonly string[]): string {
+function service(
+  worker: WorkerPlan,
+  name: string,
+  script: string,
+  bindings: readonly string[],
+  objects: WorkerPlan['objects'] = {},
+): string {
   const flags = (worker.compatibilityFlags ?? []).map(text).join(', ');
   const runtime = `compatibilityDate = ${text(worker.compatibilityDate)}, compatibilityFlags = [${flags}]`;
   const modules = `modules = [(name = "worker.js", esModule = ${text(script)})]`;
-  return `(name = ${text(name)}, worker = (${modules}, ${runtime}, bindings = [${bindings.join(', ')}]))`;
+  const namespaces = Object.values(objects)
+    .filter(({ of }) => of === undefined)
+    .map(({ className }) => `(className = ${text(className)}, uniqueKey = ${text(`${name}-${className}`)})`);
+  const storage = namespaces.length
+    ? `, durableObjectNamespaces = [${namespaces.join(', ')}], durableObjectStorage = (inMemory = void)`
+    : '';
+  const bound = `bindings = [${bindings.join(', ')}]`;
+  return `(name = ${text(name)}, worker = (${modules}, ${runtime}, ${bound}${storage}))`;
 }
 
 /** As Cap'n Proto reads it: UTF-8 in double quotes with C's escapes. */

@@ -20,7 +20,7 @@ import { choosePort, freePort, isOpen } from '../servers/port.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
-import { compatibilityDate, startWorkers, stopLeftWorkers } from '../servers/workerd.ts';
+import { compatibilityDate, startWorkers, stopLeftWorkers, webhooksObjects } from '../servers/workerd.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
@@ -44,7 +44,14 @@ export interface StackOptions {
   signal: AbortSignal;
 }
 
-export type Stack = Omit<Running, 'pid'> & AsyncDisposable;
+export type Stack = Omit<Running, 'pid'> & AsyncDisposable & { inside: Inside };
+
+/** What it takes to start others beside the Workers, on the same servers. */
+interface Inside {
+  /** What each Worker was given. */
+  bindings: Record<'webhooks' | 'auth' | 'api', Record<string, string>>;
+  urlFor(role: Role): string;
+}
 
 export async function startStack({
   settings,
@@ -223,7 +230,13 @@ export async function startStack({
       logFile: log('workers'),
       onLoss,
       workers: [
-        { name: 'webhooks', script: webhooks, bindings: bound.webhooks, ...at(ports.webhooks) },
+        {
+          name: 'webhooks',
+          script: webhooks,
+          bindings: bound.webhooks,
+          objects: webhooksObjects,
+          ...at(ports.webhooks),
+        },
         { name: 'auth', script: auth, bindings: bound.auth, ...at(ports.auth) },
         {
           name: 'api',
@@ -263,6 +276,7 @@ export async function startStack({
       ]),
     ),
     apiKey: secrets.apiKey,
+    inside: { bindings: workers(urlFor), urlFor },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }

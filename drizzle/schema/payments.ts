@@ -70,7 +70,6 @@ export const paymentReversals = schema.table('payment_reversals', {
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 });
 
-
 export const paymentConflicts = schema.table('payment_conflicts', {
   id: uuid('id').notNull(),
   paymentId: uuid('payment_id').notNull(),

@@ -36,6 +36,12 @@ const recordedEventSpace = 'b1a0c7de-52a4-4f0f-9f0e-3f7d1f6c9a12';
 
 export type Identity = Pick<NewPayment, 'namespace' | 'referenceNumber'>;
 
+/** A recorded payment, as far as a memory of such needs to know it. */
+export interface RecentPayment extends Identity {
+  paymentId: string;
+  factsHash: string;
+}
+
 /** The identity as one text. */
 export const identityOf = ({ namespace, referenceNumber }: Identity): string =>
   JSON.stringify([namespace, referenceNumber]);

@@ -9,7 +9,7 @@ import type { IdempotencyKey, Once } from '../operations/idempotency-key.ts';
 import type { BuriedArrival } from './buried-arrival.ts';
 import type { NewFailure } from './failure.ts';
 import type { NewNotice, NoticeStatus } from './notice.ts';
-import type { NewPayment, Recorded } from './payment.ts';
+import type { NewPayment, RecentPayment, Recorded } from './payment.ts';
 import type { PublishedUpTo, PublishRange } from './publish-range.ts';
 import type { NewRejectedBody, RejectedBodyStatus } from './rejected-body.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
@@ -85,6 +85,21 @@ function onceOf<T, U>(row: OnceRow<T> | undefined, read: (rows: T[]) => U): Once
   if (!row) throw new Error('nothing was answered');
   if (row.state === 'reused') return { state: row.state };
   return { state: row.state, done: read(row.done), answer: row.answer };
+}
+
+export async function latestPayments(db: Database, most: number): Promise<RecentPayment[]> {
+  const rows = await db.query<{
+    namespace: string;
+    reference_number: string;
+    payment_id: string;
+    facts_hash: string;
+  }>('select * from payment_service.recent_payments($1)', [most]);
+  return rows.map((row) => ({
+    namespace: row.namespace,
+    referenceNumber: row.reference_number,
+    paymentId: row.payment_id,
+    factsHash: row.facts_hash,
+  }));
 }
 
 const reverseStatement = `select * from payment_service.reverse_payments(

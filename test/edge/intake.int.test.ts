@@ -22,7 +22,7 @@ import {
   webhookUrl,
 } from './asking.ts';
 import { anySecret, type ChannelName, channel } from './channels.ts';
-import { type Edge, runtimes } from './runtimes.ts';
+import { type Edge, runtimesAndContainer } from './runtimes.ts';
 import { nowSeconds } from './sign.ts';
 import { useWorld } from './world.ts';
 
@@ -36,7 +36,7 @@ function bodyOfSize(bytes: number): string {
   return empty.replace('"filler":""', `"filler":"${'x'.repeat(bytes - empty.length)}"`);
 }
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(runtimesAndContainer)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let token: string;
   /** Impatient, and few requests are too many for it. */

@@ -11,16 +11,21 @@ import { type HttpBindings, type ServerType, serve } from '@hono/node-server';
 import { bundle, stopBundler } from '../../dev/servers/bundle.ts';
 import { freePort, isOpen } from '../../dev/servers/port.ts';
 import { launch } from '../../dev/servers/process.ts';
-import { compatibilityDate, startWorkers } from '../../dev/servers/workerd.ts';
+import { compatibilityDate, startWorkers, webhooksObjects } from '../../dev/servers/workerd.ts';
 import { createApps, type Fetch, type WorkerName, type WorkerSettings, workerNames } from './apps.ts';
+import { containerEnv, containerRuntimes } from './container.ts';
 
 export const runtimes = ['workerd', 'node', 'deno'] as const;
-export type Runtime = (typeof runtimes)[number];
+/** And the container that serves without Cloudflare, over connections to Postgres. */
+export const runtimesAndContainer = [...runtimes, 'container'] as const;
+export type Runtime = (typeof runtimesAndContainer)[number];
 
 export interface EdgeOptions {
   /** Where a runtime with a process of its own keeps its files. */
   folder: string;
   settings: WorkerSettings;
+  /** For what warms the container's memory. */
+  edgeDatabaseUrl: string;
 }
 
 export interface Edge {
@@ -37,14 +42,16 @@ const starters: Record<Runtime, (options: EdgeOptions) => Promise<Edge>> = {
   workerd: startInWorkerd,
   node: startInNode,
   deno: startInDeno,
+  container: startContainer,
 };
 
 const root = join(import.meta.dirname, '../..');
 const byWorker = <T>(value: (name: WorkerName) => T) =>
   Object.fromEntries(workerNames.map((name) => [name, value(name)])) as Record<WorkerName, T>;
-const urlsOf = (ports: Record<WorkerName, number>) => byWorker((name) => `http://127.0.0.1:${ports[name]}`);
+export const urlsOf = (ports: Record<WorkerName, number>) =>
+  byWorker((name) => `http://127.0.0.1:${ports[name]}`);
 
-async function freePorts(): Promise<Record<WorkerName, number>> {
+export async function freePorts(): Promise<Record<WorkerName, number>> {
   const ports = new Set<number>();
   while (ports.size < workerNames.length) ports.add(await freePort());
   const list = [...ports];
@@ -74,6 +81,7 @@ async function startInWorkerd({ folder, settings }: EdgeOptions): Promise<Edge> 
       name,
       script: scripts[name],
       bindings: settings[name],
+      ...(name === 'webhooks' ? { objects: webhooksObjects } : {}),
       ...(name === 'api' ? { services: { WEBHOOKS: 'webhooks', AUTH: 'auth' } } : {}),
       listen: { host: '127.0.0.1', port: ports[name] },
       compatibilityDate,
@@ -154,6 +162,30 @@ async function startInDeno({ folder, settings }: EdgeOptions): Promise<Edge> {
       ['SIGKILL', 5_000],
     ],
     isReady: async () => (await Promise.all(Object.values(ports).map((port) => isOpen(port)))).every(Boolean),
+    readyWithinMs: 30_000,
+  });
+  return { urls: urlsOf(ports), log: () => readFileSync(logFile, 'utf8'), stop: () => server.stop() };
+}
+
+async function startContainer({ folder, settings, edgeDatabaseUrl }: EdgeOptions): Promise<Edge> {
+  const ports = await freePorts();
+  const own = mkdtempSync(join(folder, 'container-'));
+  const { command, args } = containerRuntimes.node();
+  const logFile = join(own, 'log');
+  const server = await launch({
+    name: 'The edge',
+    command,
+    args: [...args, own],
+    cwd: root,
+    env: containerEnv(ports, settings, edgeDatabaseUrl),
+    logFile,
+    pidFile: join(own, 'pid'),
+    marker: own,
+    stopSignals: [
+      ['SIGTERM', 25_000],
+      ['SIGKILL', 5_000],
+    ],
+    isReady: async () => (await fetch(`${urlsOf(ports).api}/readyz`).catch(() => undefined))?.ok ?? false,
     readyWithinMs: 30_000,
   });
   return { urls: urlsOf(ports), log: () => readFileSync(logFile, 'utf8'), stop: () => server.stop() };

@@ -15,7 +15,7 @@ import type { Permission } from '../../shared/staff/permissions.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
-import { type Edge, type Runtime, startEdge } from './runtimes.ts';
+import { type Edge, type EdgeOptions, type Runtime, startEdge } from './runtimes.ts';
 
 export const timeZone = 'Europe/Berlin';
 const token = 'token-of-the-test-redis';
@@ -47,6 +47,8 @@ export interface World {
   urlFor(role: Role): string;
   /** Another one beside the first, as Cloudflare starts isolates; it remembers nothing of the first. */
   anotherEdge(changes?: Changes): Promise<Edge>;
+  /** What such an edge is started with. */
+  edgeOptions(changes?: Changes): EdgeOptions;
   /** The token of a new API key. */
   newKey(scopes: readonly Permission[], expiresAt?: Date): Promise<string>;
 }
@@ -77,9 +79,13 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     world.redisUrl = redis.url;
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
+    const postgres = await gateTo(database.url);
+    // The container knows no door: both gates are on its way to Postgres.
+    const hasDoor = runtime !== 'container';
+    const way = hasDoor ? await doorOf(openNeonDoor({ port: 0 })) : `tcp://127.0.0.1:${postgres.port}`;
     world.gates = {
-      postgres: await gateTo(database.url),
-      database: await gateTo(await doorOf(openNeonDoor({ port: 0 }))),
+      postgres,
+      database: await gateTo(way),
       redis: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
       accepted: await gateTo(await doorOf(openUpstashDoor({ port: 0, redisUrl: redis.url, token }))),
     };
@@ -94,9 +100,11 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       UPSTASH_REDIS_REST_TOKEN: token,
     };
     const urlFor = (role: Role) =>
-      Object.assign(new URL(database.urlFor(role)), { port: world.gates.postgres.port }).href;
+      Object.assign(new URL(database.urlFor(role)), {
+        port: (hasDoor ? world.gates.postgres : world.gates.database).port,
+      }).href;
     world.urlFor = urlFor;
-    world.anotherEdge = async (more = {}) => {
+    world.edgeOptions = (more = {}) => {
       const settingsOf = (worker: keyof WorkerSettings, own: Record<string, string>) => ({
         ...common,
         ...own,
@@ -116,7 +124,10 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           ...channelSettings,
         }),
       };
-      const edge = await startEdge(runtime, { folder, settings });
+      return { folder, settings, edgeDatabaseUrl: urlFor('recoup_edge') };
+    };
+    world.anotherEdge = async (more) => {
+      const edge = await startEdge(runtime, world.edgeOptions(more));
       edges.push(edge);
       return edge;
     };

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { readDrainSettings } from '../../containers/drain/env.ts';
+import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
@@ -51,6 +52,10 @@ test('every process accepts the settings it gets', () => {
     host: '0.0.0.0',
     ports: { api: 8787, webhooks: 8788, auth: 8789 },
   });
+  expect(readEdgeSettings(environmentOf('edge', channelSecret))).toMatchObject({
+    host: '0.0.0.0',
+    ports: { api: 8787, webhooks: 8788, auth: 8789 },
+  });
   expect(readPublisherSettings(environmentOf('publisher')).log).toMatchObject({
     kind: 'kafka',
     brokers: ['kafka:9092'],
@@ -70,10 +75,12 @@ const isInContainer = (container: string, name: string) =>
   );
 
 test('no process gets a setting that it does not read', () => {
+  const workers = (name: string) =>
+    [...webhooksVariables, ...authVariables, ...apiVariables].includes(name) ||
+    /^(WORKERS_HOST|[A-Z]+_DATABASE_URL|CHANNEL_STANDARD_SECRET(_PREVIOUS)?)$/.test(name);
   const isRead: Record<string, (name: string) => boolean> = {
-    workers: (name) =>
-      [...webhooksVariables, ...authVariables, ...apiVariables].includes(name) ||
-      /^(WORKERS_HOST|[A-Z]+_DATABASE_URL|CHANNEL_STANDARD_SECRET(_PREVIOUS)?)$/.test(name),
+    workers,
+    edge: workers,
     publisher: (name) => isInContainer('publisher', name),
     ingest: (name) => isInContainer('ingest', name),
     drain: (name) => isInContainer('drain', name),
@@ -136,8 +143,9 @@ test('what accepted payments are kept in syncs every write and never evicts', ()
 });
 
 test('ports are published on loopback only, and only those of the Workers', () => {
-  expect(services.filter(([, { ports }]) => ports).map(([name]) => name)).toEqual(['workers']);
-  for (const port of compose.services.workers?.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:/);
+  expect(services.filter(([, { ports }]) => ports).map(([name]) => name)).toEqual(['workers', 'edge']);
+  for (const port of [...(compose.services.workers?.ports ?? []), ...(compose.services.edge?.ports ?? [])])
+    expect(port).toMatch(/^127\.0\.0\.1:/);
 });
 
 test('the servers are the versions that the tests use', () => {

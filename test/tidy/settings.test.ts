@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { readDrainSettings } from '../../containers/drain/env.ts';
+import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
@@ -18,10 +19,10 @@ const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)
   value: value as string,
 }));
 
-/** Service bindings of the front door, not settings. */
-const bindings = ['AUTH', 'WEBHOOKS'];
+/** What a runtime binds, not settings. */
+const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'RECENT_PAYMENTS', 'WEBHOOKS'];
 /** The system's own. */
-const inherited = ['CI', 'PATH', 'VITEST_POOL_ID'];
+const inherited = ['CI', 'HOME', 'PATH', 'VITEST_POOL_ID'];
 
 function parsedNames(): string[] {
   const schemas = [
@@ -36,7 +37,7 @@ function parsedNames(): string[] {
   const names = new Set([
     ...inSchemas,
     ...elsewhere,
-    ...namesIn(read('dev/workers.ts'), /'([A-Z]+_DATABASE_URL)'/g),
+    ...namesIn(read('containers/edge/worker-settings.ts'), /'([A-Z]+_DATABASE_URL)'/g),
     ...namesIn(read('compose.yaml'), /\$\{([A-Z][A-Z0-9_]*)/g),
     ...roles.map((role) => `${role.toUpperCase()}_PASSWORD`),
     ...secretNames('standard'),
@@ -75,6 +76,21 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['ingest', readIngestSettings, { DATABASE_URL: database }],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
   ['staging', readStagingSettings, {}],
+  [
+    'containers/edge',
+    (env) => {
+      const { bindings: _, ...own } = readEdgeSettings(env);
+      return own;
+    },
+    {
+      ...edge,
+      ...channels,
+      WEBHOOKS_DATABASE_URL: database,
+      AUTH_DATABASE_URL: database,
+      API_DATABASE_URL: database,
+      EDGE_DATABASE_URL: database,
+    },
+  ],
   ['npm start', readStartSettings, {}],
   [
     'dev/workers.ts',

@@ -5,7 +5,7 @@ import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
 import { optionalWholeNumber, parseSettings, postgresUrl, SettingsFault } from '../../shared/settings.ts';
-import { commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
 
@@ -39,7 +39,7 @@ const variables = z.object({
 export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
-  const values = parseSettings('api', variables, env);
+  const values = parseSettings('api', z.object({ ...variables.shape, ...commonBindings }), env);
   // Without secrets: nothing that is signed comes here.
   const { channels, faults } = readChannels(values.CHANNELS, {});
   if (faults.length > 0)
@@ -49,7 +49,12 @@ export function readApiSettings(env: Record<string, unknown>) {
     );
   return {
     ...commonSettings(values),
-    database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
+    database: {
+      url: values.DATABASE_URL,
+      fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      bound: values.POSTGRES,
+      timeoutMs,
+    },
     timeZone: values.BUSINESS_TIME_ZONE,
     business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
     channels,

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini';
 import { parseSettings, postgresUrl } from '../../shared/settings.ts';
-import { commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
 
@@ -15,10 +15,15 @@ const variables = z.object({
 export const authVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readAuthSettings(env: Record<string, unknown>) {
-  const values = parseSettings('auth', variables, env);
+  const values = parseSettings('auth', z.object({ ...variables.shape, ...commonBindings }), env);
   return {
     ...commonSettings(values),
-    database: { url: values.DATABASE_URL, fetchEndpoint: values.DATABASE_FETCH_ENDPOINT, timeoutMs },
+    database: {
+      url: values.DATABASE_URL,
+      fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      bound: values.POSTGRES,
+      timeoutMs,
+    },
   };
 }
 export type AuthSettings = ReturnType<typeof readAuthSettings>;

@@ -4,6 +4,7 @@ import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
+import type { RecentPayment } from '../../shared/payments/payment.ts';
 import {
   acceptedStream,
   flag,
@@ -13,7 +14,13 @@ import {
   text,
   wholeNumber,
 } from '../../shared/settings.ts';
-import { commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
+import { binding, commonBindings, commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
+
+/** A Durable Object namespace, as far as it is used. */
+export interface CommitObjects {
+  idFromName(name: string): unknown;
+  get(id: unknown): { fetch(url: string, init: RequestInit): Promise<Response> };
+}
 
 const variables = z.object({
   ...commonVariables,
@@ -31,17 +38,24 @@ const variables = z.object({
   MEMORY_CACHE_MAX_SIZE: wholeNumber(10_000, 1, 1_000_000),
   ENABLE_REDIS_CACHE: flag(true),
   REDIS_TTL_SECONDS: wholeNumber(86_400, 1, 31_536_000),
+  GROUP_COMMIT_SHARDS: wholeNumber(1, 0, 1_000),
   ACCEPTED_REDIS_REST_URL: z.optional(httpUrl('where the Redis of accepted payments answers')),
   ACCEPTED_REDIS_REST_TOKEN: z.optional(restToken('its token')),
   ACCEPTED_STREAM: acceptedStream(),
   ACCEPTED_MAX_LENGTH: wholeNumber(1_000_000, 1, 1_000_000_000),
 });
+const bindings = {
+  ...commonBindings,
+  GROUP_COMMIT: binding<CommitObjects>('idFromName'),
+  /** What the memory of recorded payments starts with, newest first. */
+  RECENT_PAYMENTS: binding<readonly RecentPayment[]>('at'),
+};
 
 /** The names this Worker reads, beside its channels' secrets. */
 export const webhooksVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readWebhooksSettings(env: Record<string, unknown>) {
-  const values = parseSettings('webhooks', variables, env);
+  const values = parseSettings('webhooks', z.object({ ...variables.shape, ...bindings }), env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
   const all = faults.map((fault) => `CHANNELS: ${fault}`);
   const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
@@ -56,6 +70,7 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     database: {
       url: values.DATABASE_URL,
       fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
+      bound: values.POSTGRES,
       timeoutMs: values.WEBHOOK_TIMEOUT_MS,
     },
     business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
@@ -64,6 +79,9 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     bodyTimeoutMs: values.WEBHOOK_TIMEOUT_MS,
     rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,
+    groupCommitShards: values.GROUP_COMMIT_SHARDS,
+    commitObjects: values.GROUP_COMMIT,
+    recentPayments: values.RECENT_PAYMENTS ?? [],
     redisCacheTtlSeconds: values.ENABLE_REDIS_CACHE ? values.REDIS_TTL_SECONDS : 0,
     /** Where payments wait while the database is away; undefined: they are refused. */
     accepted:

@@ -5,6 +5,8 @@ import { openDatabase } from '../database.ts';
 import { readWebhooksSettings } from './env.ts';
 import { createPaymentWebhook } from './payment-webhook.ts';
 
+export { PaymentCommits } from './payment-commits.ts';
+
 export function createWebhooks() {
   const app = createApp('webhooks', readWebhooksSettings);
   const paymentWebhook = createPaymentWebhook();

@@ -13,11 +13,12 @@ import type { BodyRefusal } from '../../shared/payments/payment-body.ts';
 import { type Parsed, ProviderFault } from '../../shared/payments/scheme.ts';
 import { verifySignature } from '../../shared/payments/verify-signature.ts';
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
+import { openDatabase } from '../database.ts';
 import { readBody } from '../read-body.ts';
 import { openRedis } from '../redis.ts';
 import { type Accepted, acceptDuringOutage } from './accept-arrivals.ts';
 import type { WebhooksSettings } from './env.ts';
-import { openRecordingDatabase } from './guarded-database.ts';
+import { createGuard, type Guard, noGuard } from './guard.ts';
 import { keepRejected } from './keep-rejected.ts';
 import { RateLimit, rateLimitTimeoutMs } from './rate-limit.ts';
 import { recordAll } from './record-arrivals.ts';
@@ -39,6 +40,7 @@ const signatureDetails: Record<SignatureRefusal, string> = {
 interface Kept {
   settings: WebhooksSettings;
   rateLimit: RateLimit;
+  guard: Guard;
   record: RecordPayment;
   db: Database;
 }
@@ -46,9 +48,11 @@ interface Kept {
 export function createPaymentWebhook() {
   let current: Kept | undefined;
   const keep = (settings: WebhooksSettings): Kept => {
-    const db = openRecordingDatabase(settings);
+    // Without the outage path a fault is the answer; with it, nobody waits for it again and again.
+    const guard = settings.accepted ? createGuard() : noGuard;
     const rateLimit = new RateLimit(settings.rateLimitPerMinute);
-    return { settings, rateLimit, record: createRecorder(settings, db), db };
+    const db = openDatabase(settings.database);
+    return { settings, rateLimit, guard, record: createRecorder(settings, guard), db };
   };
 
   return async (c: Ctx): Promise<Response> => {
@@ -96,7 +100,7 @@ export function createPaymentWebhook() {
     }
     const { arrivals, rejected } = parsed.value;
     const outcomes = await acceptDuringOutage(settings, c.get('log'), arrivals, () =>
-      recordAll(arrivals, { record: kept.record, db: kept.db, afterwards: c.get('afterwards') }),
+      recordAll(arrivals, { ...kept, afterwards: c.get('afterwards') }),
     );
     // A part that is not kept must not be answered as if it were.
     if (rejected.length > 0) await keepRejected(c, channel, rejected);

@@ -4,12 +4,20 @@
 import type { Database } from '../../shared/database.ts';
 import { type Arrival, type Outcome, recordArrivals } from '../../shared/payments/arrival.ts';
 import type { Afterwards } from '../afterwards.ts';
+import type { Guard } from './guard.ts';
 import type { RecordPayment } from './record-payment.ts';
+
+interface Recording {
+  record: RecordPayment;
+  guard: Guard;
+  db: Database;
+  afterwards: Afterwards;
+}
 
 /** Answers in the order given. Throws DatabaseFault; what was recorded before it stays, and repeating finishes. */
 export async function recordAll(
   arrivals: readonly Arrival[],
-  { record, db, afterwards }: { record: RecordPayment; db: Database; afterwards: Afterwards },
+  { record, guard, db, afterwards }: Recording,
 ): Promise<Outcome[]> {
   const outcomes = new Map<Arrival, Outcome>();
   const payments = arrivals.filter((arrival) => arrival.kind === 'payment');
@@ -21,7 +29,7 @@ export async function recordAll(
     outcomes.set(payments[i] as Arrival, settled.value);
   }
   if (others.length > 0) {
-    const answers = await recordArrivals(db, others);
+    const answers = await guard(() => recordArrivals(db, others));
     others.forEach((arrival, i) => void outcomes.set(arrival, answers[i] as Outcome));
   }
   return arrivals.map((arrival) => outcomes.get(arrival) as Outcome);

@@ -1,12 +1,13 @@
 // One payment's way to Postgres, with the two layers of deduplication in front of it. What they hold has been
 // committed, so they may answer a duplicate; everything else is Postgres' to say.
 
-import { type Database, DatabaseFault } from '../../shared/database.ts';
+import { DatabaseFault } from '../../shared/database.ts';
 import { factsHash, identityOf, type NewPayment, type Recorded } from '../../shared/payments/payment.ts';
-import { recordPayments } from '../../shared/payments/record-payments.ts';
 import type { Afterwards } from '../afterwards.ts';
 import { openRedis } from '../redis.ts';
+import { createCommit } from './commit-payment.ts';
 import type { WebhooksSettings } from './env.ts';
+import type { Guard } from './guard.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
 /** A database slower than this is helped by asking Redis whether the payment is known already. */
@@ -15,8 +16,10 @@ const slowDatabaseMs = 300;
 export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Promise<Recorded>;
 
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
-export function createRecorder(settings: WebhooksSettings, db: Database): RecordPayment {
+export function createRecorder(settings: WebhooksSettings, guard: Guard): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
+  for (const recent of settings.recentPayments.toReversed()) seen.set(identityOf(recent), recent);
+  const commit = createCommit(settings);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;
@@ -30,7 +33,7 @@ export function createRecorder(settings: WebhooksSettings, db: Database): Record
     if (inMemory?.factsHash === facts) return { outcome: 'duplicate', paymentId: inMemory.paymentId };
 
     const startedAt = Date.now();
-    const recording = recordPayments(db, [payment]);
+    const recording = guard(() => commit(payment));
     const recorded = await unlessSlow(recording, async () => {
       if (settings.redisCacheTtlSeconds === 0) return undefined;
       const asked = seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);
@@ -46,7 +49,7 @@ export function createRecorder(settings: WebhooksSettings, db: Database): Record
     });
     if ('layer' in recorded) return recorded.value;
 
-    const [first] = recorded.value as [Recorded];
+    const first = recorded.value;
     looked('database', first.outcome === 'duplicate' ? 'hit' : 'miss');
     if (first.outcome !== 'conflict') {
       const mark = { paymentId: first.paymentId, factsHash: facts, markedAt: Date.now() };

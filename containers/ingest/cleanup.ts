@@ -5,8 +5,8 @@ import type { Database } from '../../shared/database.ts';
 import { removeOldIdempotencyKeys } from '../../shared/operations/remove-old-idempotency-keys.ts';
 import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
 import { removeOldRejectedBodies } from '../../shared/payments/keep-rejected-bodies.ts';
-import { removeOldStagingRuns } from '../../shared/payments/remove-old-staging-runs.ts';
 import { removeOldNotices } from '../../shared/payments/settle-notices.ts';
+import { removeOldLog } from '../../shared/staging/tidy-log.ts';
 import type { Job } from '../jobs.ts';
 
 /** Deletes at most `limit` rows and answers how many. */
@@ -18,7 +18,7 @@ const cleanings: Record<string, Cleaning> = {
   idempotency_keys: (db, _, limit) => removeOldIdempotencyKeys(db, limit),
   rejected_bodies: (db, _, limit) => removeOldRejectedBodies(db, limit),
   notices: (db, _, limit) => removeOldNotices(db, limit),
-  staging_runs: removeOldStagingRuns,
+  staging_log: removeOldLog,
 };
 
 const rowsAtOnce = 1_000;

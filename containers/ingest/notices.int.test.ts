@@ -123,7 +123,7 @@ test('a notice is kept, asked about once, and its payment recorded', async () =>
   expect(gocardless.asked).toEqual(['GET /payments/PM1']);
   expect(heartbeat({ condition: 'running', failures: 0 })).toMatchObject({
     healthy: true,
-    detail: { channels: 2, asked_total: 1, failed_total: 0 },
+    detail: { notices_channels: 2, notices_asked_total: 1, notices_failed_total: 0 },
   });
 });
 
@@ -189,7 +189,7 @@ test('the waits double from 5 s to an hour, and after twenty attempts it has fai
   expect(await notices()).toMatchObject([
     { status: 'failed', attempts: 20, lastError: 'the API of debits answered 404' },
   ]);
-  expect(heartbeat({ condition: 'running', failures: 0 }).detail).toMatchObject({ failed_total: 1 });
+  expect(heartbeat({ condition: 'running', failures: 0 }).detail).toMatchObject({ notices_failed_total: 1 });
 });
 
 test('an answer that is no payment fails at once and holds back no other; mended and asked again it is recorded', async () => {
@@ -334,7 +334,7 @@ test('a channel without a token, and one without an API, is not asked', async ()
   await deliver('debits', { events: [confirmed('EV1')] });
   const { step, heartbeat } = asker({ channels: untold });
   expect(await step()).toBe(0);
-  expect(heartbeat({ condition: 'running', failures: 0 }).detail).toMatchObject({ channels: 0 });
+  expect(heartbeat({ condition: 'running', failures: 0 }).detail).toMatchObject({ notices_channels: 0 });
   expect(await notices()).toMatchObject([{ status: 'waiting', attempts: 0 }]);
 });
 

@@ -385,17 +385,6 @@ export async function conflictReference(db: Database, conflictId: string): Promi
   return rows[0]?.referenceNumber;
 }
 
-export async function removeStagingRunsBefore(db: Database, before: Date, limit: number): Promise<number> {
-  const removed = await db.query(
-    `delete from payment_service.staging_process_log where id in (
-       select id from payment_service.staging_process_log
-       where status = 'completed' and completed_at < $1 order by completed_at limit $2
-     ) returning id`,
-    [before.toISOString(), limit],
-  );
-  return removed.length;
-}
-
 export async function saveBuriedArrival(db: Database, b: BuriedArrival): Promise<void> {
   await db.query(
     `insert into payment_service.buried_arrivals (stream, entry_id, arrival, reason) values ($1, $2, $3, $4)

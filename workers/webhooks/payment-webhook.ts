@@ -86,8 +86,8 @@ export function createPaymentWebhook() {
       c.get('log').error('provider_away', { channel: channel.name, error: verified.message });
       return refuse(c, 'unavailable', { detail: "The provider's API is away.", retryAfterSeconds: 5 });
     }
-    c.set('channel', channel.name);
     if (!verified.ok) return refuseSignature(c, channel, verified.refusal);
+    c.set('channel', channel.name);
 
     const parsed = scheme.parse(verified.value?.body ?? body.value, channel, settings.business);
     if (!parsed.ok) {

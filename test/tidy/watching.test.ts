@@ -284,8 +284,9 @@ describe('the Kubernetes manifest', () => {
   });
 
   test('asks only processes for probes that answer them', () => {
+    expect(read('containers/run-container.ts')).toContain('openProbes(');
     for (const { name } of ours.filter(({ name }) => name !== 'edge')) {
-      expect(sourcesOf(name), name).toContain('openProbes(');
+      expect(sourcesOf(name), name).toContain('runContainer(');
     }
   });
 });

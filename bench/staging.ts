@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openPool, type Pool } from '../containers/database.ts';
-import { readStagingSettings } from '../containers/ingest/settings.ts';
+import { readStagingSettings } from '../containers/ingest/env.ts';
 import { staging } from '../containers/ingest/staging.ts';
 import { startPostgres } from '../dev/servers/postgres.ts';
 import { ensurePartitions, migrate } from '../drizzle/migrate.ts';

@@ -40,7 +40,7 @@ export interface JobsOptions<Name extends JobName> {
   log: Log;
   /** Whose lock another process holds is left alone for so long. */
   leftAloneMs?: number;
-  everySeconds?: (job: Name) => number;
+  everySeconds?: (job: Name) => number | null;
 }
 
 const progressEveryMs = 1_000;
@@ -71,7 +71,7 @@ export function runningJobs<Name extends JobName>(options: JobsOptions<Name>) {
     return 0;
   };
 
-  async function runUnderLock(job: Name, every: number): Promise<void> {
+  async function runUnderLock(job: Name, every: number | null): Promise<void> {
     try {
       const held = await db.tryLock(`operations.jobs ${job}`, async (lost) => {
         const started = await startRun(db, { job, everySeconds: every, instance });

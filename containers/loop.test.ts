@@ -56,6 +56,21 @@ test('an idle loop asks again after its pause', async () => {
   await loop.halt();
 });
 
+test('a pause may depend on what the step before it did', async () => {
+  const given: number[] = [];
+  const work = [3, 0, 2, 0];
+  const loop = start(async () => work.shift() ?? 0, {
+    idleMs: (done) => {
+      given.push(done);
+      return given.length === 4 ? 60_000 : 1;
+    },
+  });
+  await vi.waitUntil(() => given.length === 4);
+  await sleep(30);
+  await loop.halt();
+  expect(given).toEqual([3, 0, 2, 0]);
+});
+
 test('steps never overlap', async () => {
   let running = 0;
   let most = 0;

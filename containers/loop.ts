@@ -18,7 +18,8 @@ export interface LoopOptions {
   name: string;
   /** One bounded piece of work; answers how much was done, 0 for nothing. What it throws is tried again. */
   step: () => Promise<number>;
-  idleMs: number;
+  /** A function decides the pause after every step that succeeded, by how much it did. */
+  idleMs: number | ((done: number) => number);
   backoff: { minMs: number; maxMs: number };
   /** Called every heartbeatMs and when the condition has changed; a heartbeat that takes longer counts as failed. */
   beat: (state: LoopState) => Promise<void>;
@@ -66,6 +67,7 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
     try {
       const done = await step();
       faults.succeeded();
+      if (typeof idleMs === 'function') return idleMs(done);
       return done > 0 ? 0 : idleMs;
     } catch (error) {
       faults.failed(error);

@@ -1,11 +1,44 @@
-// Settings that every container reads.
+// Settings that every container reads, and what is wrong between settings that are right one by one.
 
+import * as z from 'zod/mini';
 import { logLevel, optionalWholeNumber, postgresUrl, wholeNumber } from '../shared/settings.ts';
 
 export const commonVariables = {
   DATABASE_URL: postgresUrl('the database'),
+  DB_POOL_MIN: wholeNumber(1, 0, 1_000),
+  // At least one for the work and one for the heartbeat.
+  DB_POOL_MAX: wholeNumber(4, 2, 1_000),
   LOG_LEVEL: logLevel(),
   // Health takes 30 seconds of silence for death.
   HEARTBEAT_SECONDS: wholeNumber(5, 1, 10),
   PROBE_PORT: optionalWholeNumber(1, 65_535),
 };
+type Common = z.output<z.ZodMiniObject<typeof commonVariables>>;
+
+export const commonSettings = (v: Common) => ({
+  logLevel: v.LOG_LEVEL,
+  heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
+  probePort: v.PROBE_PORT,
+  database: { url: v.DATABASE_URL, min: v.DB_POOL_MIN, max: v.DB_POOL_MAX },
+});
+
+/** The name of a setting and what is wrong with it beside the others; false for nothing. */
+export type Contradiction = false | [name: string, message: string];
+
+/** A check of a container's settings against each other. It also runs when single ones are wrong: one start shows all. */
+export const agreeing = <Values extends Common>(
+  contradictions: (values: Values) => Contradiction[] = () => [],
+) =>
+  z.superRefine(
+    (values: Values, context) => {
+      const poolFault: Contradiction = values.DB_POOL_MIN > values.DB_POOL_MAX && [
+        'DB_POOL_MIN',
+        'is more than DB_POOL_MAX',
+      ];
+      for (const found of [poolFault, ...contradictions(values)]) {
+        if (found)
+          context.issues.push({ code: 'custom', input: undefined, path: [found[0]], message: found[1] });
+      }
+    },
+    { when: () => true },
+  );

@@ -28,7 +28,9 @@ const line = (run: JobRun) =>
 
 async function list(db: Database): Promise<void> {
   for (const { name, does, everySeconds, runs } of await readJobs(db, 3)) {
-    console.log(`${name}: ${does}, every ${everySeconds / 60} minutes`);
+    console.log(
+      `${name}: ${does}, ${everySeconds === null ? 'when it is asked for' : `every ${everySeconds / 60} minutes`}`,
+    );
     console.log(runs.length > 0 ? runs.map((run) => `  ${line(run)}`).join('\n') : '  has not run yet');
   }
 }

@@ -4,7 +4,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
-import { readStagingSettings } from '../containers/ingest/settings.ts';
+import { readStagingSettings } from '../containers/ingest/env.ts';
 import { FileFault, type Loaded, loadFile } from './load-file.ts';
 import { say } from './progress.ts';
 import { readRunning } from './running.ts';

@@ -41,6 +41,8 @@ export function sign(channel: SampleChannel, body: string): Record<string, strin
       'webhook-signature': `v1,${signature}`,
     };
   }
+  if (channel.scheme !== 'hmac')
+    throw new Error(`samples are made for standard and hmac, not ${channel.scheme}`);
   const { algorithm, encoding, header, prefix, timestampHeader } = channel;
   const content = timestampHeader ? `${timestamp}.${body}` : body;
   const signature = createHmac(algorithm, channel.secret).update(content).digest(encoding);

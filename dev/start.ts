@@ -43,7 +43,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 
 function describe(running: Running, logIsKafka: boolean): string {
   const payment = samplePayment();
-  const [channel] = Object.values(running.channels);
+  // Providers sign and write in ways of their own.
+  const channel = Object.values(running.channels).find(
+    ({ scheme }) => scheme === 'standard' || scheme === 'hmac',
+  );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const database = new URL(running.databaseUrl);
   const redis = new URL(running.redisUrl);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { currencies, currencyExponent, formatAmount, parseAmount } from './money.ts';
+import { currencies, currencyExponent, formatAmount, parseAmount, parseMinorAmount } from './money.ts';
 
 const exponentOf = (currency: string) => currencyExponent(currency) as number;
 const anyCurrency = fc.constantFrom(...currencies);
@@ -149,4 +149,44 @@ test('a currency is an active code of ISO 4217, in upper case', () => {
   expect(['eur', 'DEM', 'BTC', 'XXX', '', 'toString'].map(currencyExponent)).toEqual(
     Array(6).fill(undefined),
   );
+});
+
+describe('minor units as providers write them', () => {
+  test('are the same money whatever exponent they are written with, or have digits that the currency has not', () => {
+    fc.assert(
+      fc.property(anyMoney, fc.integer({ min: 0, max: 4 }), ({ amountMinor, currency }, exponent) => {
+        const own = exponentOf(currency);
+        const written = exponent >= own ? amountMinor * 10n ** BigInt(exponent - own) : amountMinor;
+        const expected = exponent >= own ? amountMinor : amountMinor * 10n ** BigInt(own - exponent);
+        const parsed = parseMinorAmount(String(written), currency, exponent);
+        if (expected >= limit * 10n ** BigInt(own))
+          expect(parsed).toEqual({ ok: false, refusal: 'too_large' });
+        else expect(parsed).toEqual({ ok: true, value: { amountMinor: expected, currency } });
+      }),
+    );
+  });
+
+  test('have ISO 4217’s decimals unless told otherwise', () => {
+    fc.assert(
+      fc.property(anyMoney, (money) => {
+        expect(parseMinorAmount(String(money.amountMinor), money.currency)).toEqual({
+          ok: true,
+          value: money,
+        });
+      }),
+    );
+  });
+
+  test.each([
+    ['550', 'ISK', 2, 'too_many_decimals'],
+    ['0', 'EUR', 2, 'not_positive'],
+    ['-1', 'EUR', 2, 'not_positive'],
+    ['1.0', 'EUR', 2, 'not_a_number'],
+    ['1e2', 'EUR', 2, 'not_a_number'],
+    ['', 'EUR', 2, 'not_a_number'],
+    ['1'.repeat(33), 'EUR', 2, 'not_a_number'],
+    ['1'.repeat(16), 'EUR', 2, 'too_large'],
+  ])('%s %s with %d decimals is refused: %s', (text, currency, exponent, refusal) => {
+    expect(parseMinorAmount(text, currency, exponent)).toEqual({ ok: false, refusal });
+  });
 });

@@ -66,3 +66,25 @@ export function formatAmount({ amountMinor, currency }: Money): string {
   const text = exponent === 0 ? digits : `${digits.slice(0, point)}.${digits.slice(point)}`;
   return amountMinor < 0n ? `-${text}` : text;
 }
+
+/**
+ * Reads what providers write: a whole number of 10^-exponent units of a known currency. Their exponent is not always
+ * ISO 4217's: digits that the currency does not have must be zeros, else it has too many decimals.
+ */
+export function parseMinorAmount(
+  text: string,
+  currency: string,
+  exponent = exponents.get(currency),
+): Result<Money, AmountFault> {
+  const digits = exponents.get(currency);
+  if (digits === undefined || exponent === undefined)
+    throw new Error('parseMinorAmount needs a known currency');
+  if (!/^-?\d{1,32}$/.test(text)) return refused('not_a_number');
+  const units = BigInt(text);
+  if (units <= 0n) return refused('not_positive');
+  const surplus = 10n ** BigInt(Math.max(0, exponent - digits));
+  if (units % surplus !== 0n) return refused('too_many_decimals');
+  const amountMinor = (units / surplus) * 10n ** BigInt(Math.max(0, digits - exponent));
+  if (amountMinor >= 10n ** BigInt(integerDigitsLimit + digits)) return refused('too_large');
+  return ok({ amountMinor, currency });
+}

@@ -10,9 +10,9 @@
 
 import { DatabaseFault, type TransactionalDatabase } from '../../shared/database.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
-import { readAcceptedArrival } from '../../shared/payments/accepted-arrival.ts';
 import { type Arrival, recordArrivals } from '../../shared/payments/arrival.ts';
 import { buriedWaiting, buryArrival } from '../../shared/payments/bury-arrivals.ts';
+import { readAcceptedArrival } from '../../shared/payments/read-accepted-arrival.ts';
 import type { LoopState } from '../loop.ts';
 import type { AcceptedStream, Durability, Entry } from './accepted-stream.ts';
 

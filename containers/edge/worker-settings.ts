@@ -1,6 +1,7 @@
 // What each of the three Workers is given out of one environment: the settings it names and no other, and as
 // DATABASE_URL that of its own role.
 
+import { isChannelVariable } from '../../shared/payments/channel.ts';
 import { SettingsFault } from '../../shared/settings.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
@@ -13,8 +14,6 @@ const databaseVariables = {
   api: 'API_DATABASE_URL',
 } as const;
 export type WorkerName = keyof typeof databaseVariables;
-
-const isChannelSecret = (name: string) => /^CHANNEL_[A-Z0-9_]+_SECRET(_PREVIOUS)?$/.test(name);
 
 /** Every fault of `own`, a process' own settings, and of the Workers', under the names used here. Throws SettingsFault. */
 export function readWithWorkerSettings<T>(
@@ -48,7 +47,7 @@ export function readWithWorkerSettings<T>(
   const bindings = {
     webhooks: bind(
       'webhooks',
-      (name) => webhooksVariables.includes(name) || isChannelSecret(name),
+      (name) => webhooksVariables.includes(name) || isChannelVariable(name),
       readWebhooksSettings,
     ),
     auth: bind('auth', (name) => authVariables.includes(name), readAuthSettings),

@@ -30,8 +30,8 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
   );
   await owner.query(
     `insert into payment_service.staging_process_log (batch_start_id, batch_end_id, total_records, status, started_at, completed_at)
-     values (1, 1, 1, 'completed', '2026-01-01', '2026-02-28'), (2, 2, 1, 'completed', '2026-01-01', '2026-03-02'),
-            (3, 3, 1, 'failed', '2026-01-01', '2026-01-01'), (4, 4, 1, 'processing', '2026-01-01', null)`,
+     values (1, 1, 1, 'completed', '2026-02-28', '2026-02-28'), (2, 2, 1, 'completed', '2026-03-02', '2026-03-02'),
+            (3, 3, 1, 'failed', '2026-03-02', '2026-03-02'), (4, 4, 1, 'processing', '2026-01-01', null)`,
   );
   await recordOn(owner, ['2019-01-01T00:00:00Z']);
   const untouched = [
@@ -41,7 +41,13 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
     'outbox.messages',
   ];
   const before = await Promise.all(untouched.map(count));
-  expect(await runJob(cleanup(), db, '2026-05-30T12:00:00Z')).toEqual({ job_runs: 2_500, staging_runs: 1 });
+  expect(await runJob(cleanup(), db, '2026-05-30T12:00:00Z')).toEqual({
+    job_runs: 2_500,
+    idempotency_keys: 0,
+    rejected_bodies: 0,
+    notices: 0,
+    staging_log: 1,
+  });
   expect(await count('operations.job_runs')).toBe(2);
   expect(await count('payment_service.staging_process_log')).toBe(3);
   expect(await Promise.all(untouched.map(count))).toEqual(before);

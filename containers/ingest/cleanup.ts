@@ -2,8 +2,11 @@
 // on: references, payments, conflicts and the outbox are not its business.
 
 import type { Database } from '../../shared/database.ts';
+import { removeOldIdempotencyKeys } from '../../shared/operations/remove-old-idempotency-keys.ts';
 import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
-import { removeOldStagingRuns } from '../../shared/payments/remove-old-staging-runs.ts';
+import { removeOldRejectedBodies } from '../../shared/payments/keep-rejected-bodies.ts';
+import { removeOldNotices } from '../../shared/payments/settle-notices.ts';
+import { removeOldLog } from '../../shared/staging/tidy-log.ts';
 import type { Job } from '../jobs.ts';
 
 /** Deletes at most `limit` rows and answers how many. */
@@ -12,7 +15,10 @@ type Cleaning = (db: Database, now: Date, limit: number) => Promise<number>;
 /** All there is to clean; the name is the count's in the run's detail. */
 const cleanings: Record<string, Cleaning> = {
   job_runs: removeOldRuns,
-  staging_runs: removeOldStagingRuns,
+  idempotency_keys: (db, _, limit) => removeOldIdempotencyKeys(db, limit),
+  rejected_bodies: (db, _, limit) => removeOldRejectedBodies(db, limit),
+  notices: (db, _, limit) => removeOldNotices(db, limit),
+  staging_log: removeOldLog,
 };
 
 const rowsAtOnce = 1_000;

@@ -1,9 +1,12 @@
-// The settings of ingest; .env.example documents each. Every fault is listed at once.
+// The settings of ingest; .env.example documents each.
 
 import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { parseSettings, wholeNumber } from '../../shared/settings.ts';
-import { commonVariables } from '../settings.ts';
+import { isTimeZone } from '../../shared/calendar-date.ts';
+import { readChannels } from '../../shared/payments/channel.ts';
+import { isCurrency } from '../../shared/payments/payment-fields.ts';
+import { flag, parseSettings, SettingsFault, wholeNumber } from '../../shared/settings.ts';
+import { agreeing, commonSettings, commonVariables } from '../settings.ts';
 
 function isFolder(path: string): boolean {
   try {
@@ -13,38 +16,70 @@ function isFolder(path: string): boolean {
   }
 }
 
+const stagingFields = {
+  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
+  DEFAULT_CURRENCY: z._default(z.string().check(z.refine(isCurrency, 'expected an ISO 4217 code')), 'EUR'),
+  STAGING_ENABLED: flag(true),
+  STAGING_INTERVAL_SECONDS: wholeNumber(30, 1, 86_400),
+  STAGING_BATCH_SIZE: wholeNumber(1_000, 1, 10_000),
+  STAGING_WORKERS: wholeNumber(2, 1, 32),
+  STAGING_MAX_RETRIES: wholeNumber(3, 0, 100),
+};
+const stagingSettings = (v: z.output<z.ZodMiniObject<typeof stagingFields>>) => ({
+  business: { timeZone: v.BUSINESS_TIME_ZONE, currency: v.DEFAULT_CURRENCY },
+  enabled: v.STAGING_ENABLED,
+  idleMs: v.STAGING_INTERVAL_SECONDS * 1_000,
+  batchSize: v.STAGING_BATCH_SIZE,
+  workers: v.STAGING_WORKERS,
+  maxRetries: v.STAGING_MAX_RETRIES,
+});
+
+/** Those of staging alone, for commands that stage. Throws SettingsFault. */
+export const readStagingSettings = (env: Record<string, unknown>) =>
+  stagingSettings(parseSettings('staging', z.object(stagingFields), env));
+
 const fields = {
   ...commonVariables,
-  DB_POOL_MIN: wholeNumber(1, 0, 1_000),
-  DB_POOL_MAX: wholeNumber(4, 2, 1_000),
+  ...stagingFields,
+  /** Those with an API and a token are asked about notices. */
+  CHANNELS: z._default(z.string(), '{}'),
+  NOTICE_INTERVAL_SECONDS: wholeNumber(5, 1, 3_600),
+  NOTICE_TIMEOUT_SECONDS: wholeNumber(10, 1, 120),
   PARTITIONS_AHEAD_MONTHS: wholeNumber(3, 1, 120),
   PARTITION_RETENTION_MONTHS: wholeNumber(12, 1, 1_200),
   RETENTION_EXPORT_FOLDER: z.optional(z.string().check(z.refine(isFolder, 'expected a folder that exists'))),
 };
-type Values = z.output<z.ZodMiniObject<typeof fields>>;
 
-const variables = z.object(fields).check(
-  z.superRefine(
-    (values: Values, context) => {
-      if (!(values.DB_POOL_MIN > values.DB_POOL_MAX)) return;
-      const message = 'is more than DB_POOL_MAX';
-      context.issues.push({ code: 'custom', input: undefined, path: ['DB_POOL_MIN'], message });
-    },
-    // Also when single settings are wrong, so that one start shows everything.
-    { when: () => true },
-  ),
-);
+const variables = z
+  .object(fields)
+  .check(
+    agreeing((v: z.output<z.ZodMiniObject<typeof fields>>) => [
+      v.STAGING_WORKERS + 2 > v.DB_POOL_MAX && [
+        'DB_POOL_MAX',
+        'expected at least two more than STAGING_WORKERS',
+      ],
+    ]),
+  );
 
 /** Throws SettingsFault. */
 export function readIngestSettings(env: Record<string, unknown>) {
   const v = parseSettings('ingest', variables, env);
+  const { channels, faults } = readChannels(v.CHANNELS, env);
+  if (faults.length > 0) {
+    throw new SettingsFault(
+      'ingest',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
+  }
   return {
-    logLevel: v.LOG_LEVEL,
-    heartbeatMs: v.HEARTBEAT_SECONDS * 1_000,
-    database: { url: v.DATABASE_URL, min: v.DB_POOL_MIN, max: v.DB_POOL_MAX },
+    ...commonSettings(v),
+    staging: stagingSettings(v),
+    notices: {
+      channels,
+      idleMs: v.NOTICE_INTERVAL_SECONDS * 1_000,
+      timeoutMs: v.NOTICE_TIMEOUT_SECONDS * 1_000,
+    },
     partitions: { monthsAhead: v.PARTITIONS_AHEAD_MONTHS },
     retention: { keptMonths: v.PARTITION_RETENTION_MONTHS, exportFolder: v.RETENTION_EXPORT_FOLDER },
   };
 }
-
-export type IngestSettings = ReturnType<typeof readIngestSettings>;

@@ -141,10 +141,12 @@ test('the command runs a job and shows how it goes; without a name it lists them
   const { code, stdout } = await command('cleanup');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^cleanup: (requested|running|succeeded)/);
-  expect(stdout).toMatch(/cleanup: succeeded {2}job_runs=0 staging_runs=0\n$/);
+  expect(stdout).toMatch(
+    /cleanup: succeeded {2}job_runs=0 idempotency_keys=0 rejected_bodies=0 notices=0 staging_log=0\n$/,
+  );
   expect((await latest()).cleanup).toEqual(['succeeded', 'succeeded']);
   const { stdout: list } = await command();
   for (const name of jobNames) expect(list).toContain(`${name}: `);
-  expect(list).toMatch(/succeeded {2}job_runs=0 staging_runs=0/);
+  expect(list).toMatch(/succeeded {2}job_runs=0/);
   expect(await command('no-such-job')).toMatchObject({ code: 1, stderr: expect.stringContaining('Usage:') });
 });

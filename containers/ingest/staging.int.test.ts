@@ -11,7 +11,7 @@ import { recordPayments } from '../../shared/payments/record-payments.ts';
 import { newPayment, standardChannel } from '../../shared/payments/testing.ts';
 import { correctStaged, releaseStaged } from '../../shared/staging/correct-staged.ts';
 import { claimFresh } from '../../shared/staging/store.ts';
-import { tidyLog } from '../../shared/staging/tidy-log.ts';
+import { closeInterrupted } from '../../shared/staging/tidy-log.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import { type StagingOptions, staging } from './staging.ts';
@@ -377,7 +377,8 @@ test('whatever is staged, every row ends, and the payments are those that the we
             theirs.quarantined += 1;
             continue;
           }
-          const [recorded] = await recordPayments(owner, [payment.value]);
+          const staged = { ...payment.value, source: 'staging', actor: 'job:staging' } as const;
+          const [recorded] = await recordPayments(owner, [staged]);
           const outcome = recorded?.outcome ?? 'created';
           theirs[outcome === 'created' ? 'recorded' : outcome] += 1;
         }
@@ -695,7 +696,7 @@ test('killed with -9 at any moment, nothing is lost and nothing is twice', async
   );
   expect(counted).toEqual({ payments: count, events: count, messages: count, tried: 0 });
   const underWay = async () => {
-    await tidyLog(ingest);
+    await closeInterrupted(ingest);
     return owner.query(`select from payment_service.staging_process_log where status = 'processing'`);
   };
   await expect.poll(underWay, { timeout: 10_000 }).toEqual([]);

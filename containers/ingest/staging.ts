@@ -9,7 +9,7 @@ import type { Business } from '../../shared/payments/payment-fields.ts';
 import { type IngestedBatch, ingestFresh, ingestRetry } from '../../shared/staging/ingest-batch.ts';
 import { backlogOf, isBacklogLeft } from '../../shared/staging/pending.ts';
 import { createStagedRowReader } from '../../shared/staging/staged-row.ts';
-import { tidyLog } from '../../shared/staging/tidy-log.ts';
+import { closeInterrupted } from '../../shared/staging/tidy-log.ts';
 import type { LoopState } from '../loop.ts';
 
 export interface StagingOptions {
@@ -52,7 +52,7 @@ export function staging({ db, instance, business, enabled, batchSize, workers, m
   /** Answers how many rows were claimed by all workers together. */
   async function round(upTo: string | undefined, told: (batch: IngestedBatch) => void): Promise<number> {
     if (performance.now() - tidiedAt > tidyEveryMs) {
-      interrupted += await tidyLog(db);
+      interrupted += await closeInterrupted(db);
       cursor = start;
       tidiedAt = performance.now();
     }
@@ -132,8 +132,8 @@ export function staging({ db, instance, business, enabled, batchSize, workers, m
     heartbeat: ({ condition, failures }: LoopState) => ({
       healthy: condition === 'running' || condition === 'draining',
       detail: {
-        condition,
-        failures,
+        staging_condition: condition,
+        staging_failures: failures,
         staging_enabled: enabled,
         staging_recorded_total: totals.recorded,
         staging_duplicate_total: totals.duplicate,

@@ -26,7 +26,7 @@ test('with a database and brokers alone, everything else has its default', () =>
       kind: 'kafka',
       brokers: ['kafka:9092'],
       clientId: 'payment-service',
-      topics: { 'payment.events': 'payment.events' },
+      topics: { 'payment.events': 'payment.events', 'payment.lifecycle': 'payment.lifecycle' },
       partitions: 6,
       replication: -1,
       tls: false,
@@ -53,6 +53,7 @@ test('brokers, topic, encryption and sign-in are read', () => {
     ...kafka,
     KAFKA_BROKERS: 'a.example:9092, b.example:9092',
     KAFKA_TOPIC: 'prod.payments',
+    KAFKA_LIFECYCLE_TOPIC: 'prod.lifecycle',
     KAFKA_TLS: 'true',
     KAFKA_TLS_CA: '-----BEGIN CERTIFICATE-----\\nMII\\n-----END CERTIFICATE-----',
     KAFKA_SASL_MECHANISM: 'scram-sha-512',
@@ -61,7 +62,7 @@ test('brokers, topic, encryption and sign-in are read', () => {
   });
   expect(log).toMatchObject({
     brokers: ['a.example:9092', 'b.example:9092'],
-    topics: { 'payment.events': 'prod.payments' },
+    topics: { 'payment.events': 'prod.payments', 'payment.lifecycle': 'prod.lifecycle' },
     tls: { ca: '-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----' },
     sasl: { mechanism: 'scram-sha-512', username: 'recoup', password: 'secret' },
   });
@@ -109,5 +110,11 @@ test('an empty environment says what is missing', () => {
 test('a certificate without encryption is refused rather than ignored', () => {
   expect(faults({ ...kafka, KAFKA_TLS_CA: '-----BEGIN CERTIFICATE-----' })).toEqual([
     'KAFKA_TLS_CA: has no effect unless KAFKA_TLS is true',
+  ]);
+});
+
+test('two topics under one name are refused: a consumer could not tell which it reads', () => {
+  expect(faults({ ...kafka, KAFKA_TOPIC: 'payments', KAFKA_LIFECYCLE_TOPIC: 'payments' })).toEqual([
+    'KAFKA_LIFECYCLE_TOPIC: is KAFKA_TOPIC',
   ]);
 });

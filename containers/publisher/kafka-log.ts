@@ -12,7 +12,7 @@ import { type Admin, Kafka, logLevel, Partitioners, type Producer, type SASLOpti
 // @ts-expect-error kafkajs declares no types for its inner files
 import RequestQueue from 'kafkajs/src/network/requestQueue/index.js';
 import type { Log } from '../../shared/log.ts';
-import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
+import { type EventLog, EventLogFault, TooLargeFault } from '../../shared/outbox/event-log.ts';
 import { eventType, type OutboxMessage } from '../../shared/outbox/message.ts';
 import { reconnecting } from '../reconnecting.ts';
 import type { KafkaSettings } from './env.ts';
@@ -93,6 +93,7 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
           if (missing.length > 0) throw new Error(`nothing heard of partition ${missing.join(', ')}`);
         });
       } catch (cause) {
+        if (isTooLarge(cause)) throw new TooLargeFault('Kafka takes no message as large as this', { cause });
         throw new EventLogFault(`Kafka did not confirm the messages: ${reason(cause)}`, { cause });
       }
     },
@@ -115,6 +116,13 @@ export function openKafkaLog(settings: KafkaSettings, log: Log): EventLog {
 
 /** kafkajs' messages name brokers, topics and what went wrong, not what was sent. */
 const reason = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** The broker's `max.message.bytes` bounds what one partition gets at once, and so the single message too. */
+function isTooLarge(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { type } = error as { type?: string };
+  return type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE' || isTooLarge(error.cause);
+}
 
 /** The partitions, as `topic partition`, that no answer names. */
 export function unanswered(

@@ -1,6 +1,6 @@
 // The publisher as it is deployed: a process of its own, with its own role's rights.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { freePort } from '../../dev/servers/port.ts';
 import { firstAppearances, insert, message } from '../../shared/outbox/testing.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../../test/database.ts';
@@ -28,7 +28,7 @@ beforeAll(async () => {
   redisDoor = await cuttable(Number(new URL(redisUrl).port));
   postgresDoor = await cuttable(Number(new URL(database.url).port));
 });
-beforeEach(() => owner.query('truncate outbox.messages, operations.heartbeats'));
+beforeEach(() => owner.query('truncate outbox.messages, outbox.undeliverable, operations.heartbeats'));
 afterEach(async () => {
   for (const { child } of publishers) child.kill('SIGKILL');
   await Promise.all(publishers.splice(0).map(({ exited }) => exited));
@@ -62,7 +62,7 @@ const heartbeat = async () => {
   return row;
 };
 const started = expect.objectContaining({ event: 'publisher_started' });
-/** Before it has started nothing listens to the signal, which would just end it. */
+/** Before Node itself has started nothing listens to the signal, which would just end it. */
 const stop = async (publisher: PublisherProcess) => {
   await eventually(() => publisher.lines).toContainEqual(started);
   publisher.child.kill('SIGTERM');
@@ -204,14 +204,84 @@ test('of two publishers one works and the other takes over when the first is gon
   for (const ns of Object.values(firstAppearances(log))) expect(ns).toEqual(ns.toSorted((a, b) => a - b));
 }, 60_000);
 
-test.skipIf(inject('kafkaBrokers') === null)('with brokers named it publishes to Kafka', async () => {
+test('a signal that comes while it is still loading is kept, and ends it in order', async () => {
+  // Loading kafkajs takes two seconds, and says so when it begins.
+  const slowLoading = `import { registerHooks } from 'node:module';
+    registerHooks({ load(url, context, next) {
+      if (url.endsWith('/kafkajs/index.js')) {
+        console.log('{"event":"loading"}');
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2000);
+      }
+      return next(url, context);
+    } });`;
+  const publisher = publish({
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(slowLoading)}`,
+  });
+  await eventually(() => publisher.lines).toContainEqual({ event: 'loading' });
+  publisher.child.kill('SIGTERM');
+  expect(await publisher.exited).toEqual({ code: 0, signal: null });
+  expect(publisher.lines.map(({ event }) => event)).toEqual([
+    'loading',
+    'publisher_started',
+    'publisher_stopped',
+  ]);
+});
+
+describe.skipIf(inject('kafkaBrokers') === null)('with Kafka', () => {
   const brokers = inject('kafkaBrokers') as string;
-  const topic = `renamed.${process.pid}`;
-  await insert(owner, [message('a', 1), message('b', 1)]);
-  const publisher = publish({ KAFKA_BROKERS: brokers, KAFKA_TOPIC: topic, KAFKA_TOPIC_PARTITIONS: '2' });
-  await eventually(pending).toBe(0);
-  await eventually(heartbeat).toMatchObject({ healthy: true, detail: { log: 'kafka', sent_total: 2 } });
-  expect(await stop(publisher)).toEqual({ code: 0, signal: null });
-  expect(firstAppearances(await readTopic(brokers, topic))).toEqual({ a: [1], b: [1] });
-  expect(publisher.errors()).toBe('');
+  let named = 0;
+  /** Kafka's names of both topics, for this test alone. */
+  const kafka = () => {
+    named += 1;
+    const topics = [`events.${process.pid}.${named}`, `lifecycle.${process.pid}.${named}`] as const;
+    const env = { KAFKA_BROKERS: brokers, KAFKA_TOPIC: topics[0], KAFKA_LIFECYCLE_TOPIC: topics[1] };
+    return { topics, env };
+  };
+
+  test('with brokers named it publishes to Kafka, each topic under the name the settings give it', async () => {
+    const { topics, env } = kafka();
+    await insert(owner, [message('a', 1), message('b', 1), message('a', 2, {}, 'payment.lifecycle')]);
+    const publisher = publish({ ...env, KAFKA_TOPIC_PARTITIONS: '2' });
+    await eventually(pending).toBe(0);
+    await eventually(heartbeat).toMatchObject({ healthy: true, detail: { log: 'kafka', sent_total: 3 } });
+    expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+    expect(firstAppearances(await readTopic(brokers, topics[0]))).toEqual({ a: [1], b: [1] });
+    expect(firstAppearances(await readTopic(brokers, topics[1]))).toEqual({ a: [2] });
+    expect(publisher.errors()).toBe('');
+  });
+
+  test('both topics are there before the first message', async () => {
+    const { topics, env } = kafka();
+    const publisher = publish(env);
+    await eventually(async () => (await heartbeat())?.healthy).toBe(true);
+    for (const topic of topics) expect(await readTopic(brokers, topic)).toEqual([]);
+    await stop(publisher);
+  });
+
+  test('a message over the limit of the broker is set aside, and everything else goes on', async () => {
+    const { topics, env } = kafka();
+    const count = 300;
+    const messages = Array.from({ length: count }, (_, n) => message(`loan-${n % 3}`, n));
+    const poison = message('loan-1', count, { filler: 'x'.repeat(1_500_000) });
+    messages.splice(150, 0, poison);
+    await insert(owner, messages);
+    const publisher = publish(env);
+    await eventually(pending).toBe(0);
+    await eventually(heartbeat).toMatchObject({
+      healthy: false,
+      detail: { log_ok: true, sent_total: count, undeliverable: 1, publish_failures_total: 0 },
+    });
+    expect(await stop(publisher)).toEqual({ code: 0, signal: null });
+    const log = await readTopic(brokers, topics[0]);
+    for (const key of [0, 1, 2])
+      expect(firstAppearances(log)[`loan-${key}`]).toEqual(
+        Array.from({ length: count / 3 }, (_, n) => 3 * n + key),
+      );
+    expect(publisher.lines).toContainEqual(
+      expect.objectContaining({ event: 'message_undeliverable', event_id: poison.eventId }),
+    );
+    expect(await owner.query('select payload, reason from outbox.undeliverable')).toEqual([
+      { payload: poison.payload, reason: 'Kafka takes no message as large as this' },
+    ]);
+  });
 });

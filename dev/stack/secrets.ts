@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Role, roles } from '../../drizzle/migrate.ts';
+import { type Channel, schemeOf } from '../../shared/payments/channel.ts';
 
 export interface LocalSecrets {
   postgres: string;
@@ -41,6 +42,6 @@ export function saveSecrets(file: string, secrets: LocalSecrets): void {
   writeFileSync(file, `${JSON.stringify(secrets, null, 2)}\n`, { mode: 0o600 });
 }
 
-/** A new secret in the form its channel's scheme wants. */
-export const newChannelSecret = (scheme: 'standard' | 'hmac'): string =>
-  scheme === 'standard' ? `whsec_${randomBytes(32).toString('base64')}` : random();
+/** A new secret in the form its channel's scheme wants; none where the provider has the key. */
+export const newChannelSecret = (channel: Pick<Channel, 'scheme'>): string | undefined =>
+  schemeOf(channel).secret?.of(randomBytes(32));

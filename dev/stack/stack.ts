@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '../../containers/database.ts';
 import { ensurePartitions, migrate, type Role, setRolePasswords } from '../../drizzle/migrate.ts';
-import { readChannels, secretNames } from '../../shared/payments/channel.ts';
+import { apiNames, readChannels, secretNames } from '../../shared/payments/channel.ts';
 import { SettingsFault } from '../../shared/settings.ts';
 import { authenticateKey } from '../../shared/staff/authenticate-key.ts';
 import { createApiKey } from '../../shared/staff/create-key.ts';
@@ -75,11 +75,12 @@ export async function startStack({
       'recoup',
       faults.map((fault) => `CHANNELS: ${fault}`),
     );
-  for (const [name, { scheme }] of channels) {
+  for (const [name, channel] of channels) {
     const [current, previous] = secretNames(name);
-    secrets.channels[current] ??= newChannelSecret(scheme);
-    channelEnv[current] = env[current] || secrets.channels[current];
-    if (env[previous]) channelEnv[previous] = env[previous];
+    const secret = env[current] || (secrets.channels[current] ?? newChannelSecret(channel));
+    if (secret) channelEnv[current] = secret;
+    if (secret && !env[current]) secrets.channels[current] = secret;
+    for (const given of [previous, ...apiNames(name)]) if (env[given]) channelEnv[given] = env[given];
   }
   saveSecrets(secretsFile, secrets);
   const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
@@ -104,7 +105,11 @@ export async function startStack({
       urlFor('recoup_webhooks'),
     ),
     auth: bindings(authVariables, {}, urlFor('recoup_auth')),
-    api: bindings(apiVariables, { METRICS_ACCESS: env.METRICS_ACCESS || 'open' }, urlFor('recoup_api')),
+    api: bindings(
+      apiVariables,
+      { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open' },
+      urlFor('recoup_api'),
+    ),
   });
   checkWorkerSettings(workers((role) => `postgresql://${role}:unknown@${host}/recoup`));
   await stopLeftWorkers(folder);
@@ -261,11 +266,11 @@ export async function startStack({
     acceptedRedisUrl: acceptedRedis.url,
     kafkaBrokers: settings.kafkaBrokers ?? null,
     channels: Object.fromEntries(
-      [...channels].map(([name, { name: _, secrets: __, ...configuration }]) => [
+      [...channels].map(([name, { name: _, secrets: __, api: ___, ...configuration }]) => [
         name,
         {
           ...configuration,
-          secret: channelEnv[secretNames(name)[0]] as string,
+          secret: channelEnv[secretNames(name)[0]] ?? '',
           url: `${urls.api}/api/v1/payments/webhook/${name}`,
         },
       ]),

@@ -18,7 +18,8 @@ create table payment_service.buried_arrivals (
 create index buried_arrivals_waiting on payment_service.buried_arrivals (buried_at) where replayed_at is null;
 
 grant usage on schema payment_service, operations to recoup_drain;
-grant execute on function payment_service.record_payments, payment_service.reverse_payments, payment_service.record_failures
+grant execute on function payment_service.record_payments, payment_service.reverse_payments, payment_service.record_failures,
+  payment_service.keep_notices
   to recoup_drain;
 grant select, insert on payment_service.buried_arrivals to recoup_drain;
 grant select, insert, update, delete on operations.heartbeats to recoup_drain;

@@ -70,23 +70,6 @@ export const paymentReversals = schema.table('payment_reversals', {
   createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
 });
 
-export const paymentFailures = schema.table('payment_failures', {
-  id: uuid('id').notNull(),
-  namespace: text('namespace').notNull(),
-  referenceNumber: varchar('reference_number', { length: 255 }).notNull(),
-  failureReference: varchar('failure_reference', { length: 255 }).notNull(),
-  loanAccountNumber: varchar('loan_account_number', { length: 20 }),
-  cif: varchar('cif', { length: 20 }),
-  amount: numeric('amount', { precision: 19, scale: 4 }),
-  currency: char('currency', { length: 3 }),
-  reason: text('reason').notNull(),
-  occurredAt: timestamp('occurred_at', { withTimezone: true }).notNull(),
-  paymentChannel: varchar('payment_channel', { length: 100 }).notNull(),
-  source: varchar('source', { length: 50 }).notNull(),
-  actor: text('actor').notNull(),
-  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
-});
-
 export const paymentConflicts = schema.table('payment_conflicts', {
   id: uuid('id').notNull(),
   paymentId: uuid('payment_id').notNull(),
@@ -99,6 +82,43 @@ export const paymentConflicts = schema.table('payment_conflicts', {
   decidedAt: timestamp('decided_at', { withTimezone: true }),
   reason: text('reason'),
   acceptedPaymentId: uuid('accepted_payment_id'),
+});
+
+export const paymentNotices = schema.table('payment_notices', {
+  id: uuid('id').notNull(),
+  channel: text('channel').notNull(),
+  noticeReference: varchar('notice_reference', { length: 255 }).notNull(),
+  subject: text('subject').notNull(),
+  payload: text('payload').notNull(),
+  standing: boolean('standing').notNull(),
+  status: text('status', { enum: ['waiting', 'done', 'failed'] }).notNull(),
+  attempts: integer('attempts').notNull(),
+  nextTryAt: timestamp('next_try_at', { withTimezone: true }).notNull(),
+  lastError: text('last_error'),
+  timesSeen: integer('times_seen').notNull(),
+  retriedBy: text('retried_by'),
+  retriedAt: timestamp('retried_at', { withTimezone: true }),
+  settledAt: timestamp('settled_at', { withTimezone: true }),
+  createdAt: timestamp('created_at', { withTimezone: true }).notNull(),
+});
+
+export const rejectedBodies = schema.table('rejected_bodies', {
+  id: uuid('id').notNull(),
+  channel: text('channel').notNull(),
+  body: text('body').notNull(),
+  masked: boolean('masked').notNull(),
+  altered: boolean('altered').notNull(),
+  /** jsonb, as text. */
+  refusal: text('refusal').notNull(),
+  requestId: text('request_id').notNull(),
+  timesSeen: integer('times_seen').notNull(),
+  firstSeenAt: timestamp('first_seen_at', { withTimezone: true }).notNull(),
+  lastSeenAt: timestamp('last_seen_at', { withTimezone: true }).notNull(),
+  status: text('status', { enum: ['open', 'resent', 'dismissed'] }).notNull(),
+  decidedBy: text('decided_by'),
+  decidedAt: timestamp('decided_at', { withTimezone: true }),
+  reason: text('reason'),
+  resentBody: text('resent_body'),
 });
 
 export const paymentStaging = pgTable('payment_staging', {

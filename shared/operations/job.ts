@@ -2,7 +2,7 @@
 // what is known of its runs; what it does is in containers/ingest.
 //
 //   its last run                      it is due
-//   none                              at once
+//   none                              at once, unless it runs only when it is asked for
 //   began everySeconds ago            at once, whatever became of it
 //   is running                        at once, but its process holds the lock; if it can be had, the run is abandoned
 //   abandoned                         at once, unless the two before it were abandoned as well
@@ -10,14 +10,21 @@
 //   any, and a request waits          at once
 //   failed, and a process starts      at once
 
-export const jobs = {
+export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup', JobKind> = {
+  staging: { everySeconds: null, does: 'Takes what is staged to the payments now' },
   partitions: {
     everySeconds: 3_600,
     does: 'Creates the coming months of the payments table and moves what fell beside them',
   },
   retention: { everySeconds: 86_400, does: 'Exports old months of payments to files and drops them' },
   cleanup: { everySeconds: 3_600, does: 'Deletes old records of work that is done' },
-} as const;
+};
+
+interface JobKind {
+  /** Null: only when it is asked for. */
+  everySeconds: number | null;
+  does: string;
+}
 
 export type JobName = keyof typeof jobs;
 export const jobNames = Object.keys(jobs) as JobName[];
@@ -47,9 +54,10 @@ export interface Schedule {
 /** A job that kills its process again and again waits for its time like any other. */
 export const abandonedLimit = 3;
 
-export function isDue(schedule: Schedule, everySeconds: number): boolean {
+export function isDue(schedule: Schedule, everySeconds: number | null): boolean {
   const { requestWaits, lastStatus, lastStartedSecondsAgo } = schedule;
-  if (requestWaits || lastStartedSecondsAgo === null || lastStatus === 'running') return true;
+  if (requestWaits || lastStatus === 'running') return true;
+  if (lastStartedSecondsAgo === null) return everySeconds !== null;
   if (lastStatus === 'abandoned' && schedule.abandonedInARow < abandonedLimit) return true;
-  return lastStartedSecondsAgo >= everySeconds;
+  return everySeconds !== null && lastStartedSecondsAgo >= everySeconds;
 }

@@ -8,7 +8,7 @@ import { abandonRuns, insertRun, readSchedules, takeRequest } from './store.ts';
 /** The run's id, or undefined when the job is not due (any more). Throws DatabaseFault. */
 export async function startRun(
   db: Database,
-  run: { job: JobName; everySeconds: number; instance: string },
+  run: { job: JobName; everySeconds: number | null; instance: string },
 ): Promise<{ runId: string } | undefined> {
   await abandonRuns(db, run.job);
   const [schedule] = await readSchedules(db, [run.job]);

@@ -17,9 +17,17 @@ export interface EventLog {
 }
 
 /**
- * The log is away, refuses, or did not confirm in time. Always worth repeating. The message names the reason and is
- * safe to log; what the log says about values stays in `cause`.
+ * The log is away, refuses, or did not confirm in time. Worth repeating, unless it is a TooLargeFault. The message
+ * names the reason and is safe to log; what the log says about values stays in `cause`.
  */
 export class EventLogFault extends Error {
-  override readonly name = 'EventLogFault';
+  override readonly name: string = 'EventLogFault';
+}
+
+/**
+ * The log has said that this is more than it takes, and says so every time: fewer messages may do, and a message that
+ * is too large by itself never will.
+ */
+export class TooLargeFault extends EventLogFault {
+  override readonly name = 'TooLargeFault';
 }

@@ -17,10 +17,21 @@ export interface OutboxMessage {
   payload: string;
 }
 
-/** What the payload calls its type; undefined when it is no JSON object or names none. */
+/** A message that its destination will never take. It is kept whole in the database. */
+export interface Undeliverable {
+  eventId: string;
+  /** Safe to log. */
+  reason: string;
+}
+
+/**
+ * What the payload calls its type: `event_type` in payment.events, `type` in payment.lifecycle. Undefined when it is
+ * no JSON object or names none.
+ */
 export function eventType(payload: string): string | undefined {
   try {
-    const type: unknown = JSON.parse(payload)?.event_type;
+    const object = JSON.parse(payload);
+    const type: unknown = object?.event_type ?? object?.type;
     return typeof type === 'string' ? type : undefined;
   } catch {
     return undefined;

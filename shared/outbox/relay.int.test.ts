@@ -4,8 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Database, TransactionalDatabase } from '../database.ts';
-import type { EventLog } from './event-log.ts';
-import type { OutboxMessage } from './message.ts';
+import { type EventLog, TooLargeFault } from './event-log.ts';
+import type { OutboxMessage, Undeliverable } from './message.ts';
 import { relayBatch } from './relay.ts';
 import { firstAppearances, insert, message } from './testing.ts';
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   owner = pool(database.url);
   db = pool(database.urlFor('recoup_publisher'));
 });
-beforeEach(() => owner.query('truncate outbox.messages'));
+beforeEach(() => owner.query('truncate outbox.messages, outbox.undeliverable'));
 afterAll(async () => {
   await Promise.all([owner.close(), db.close()]);
   await database.drop();
@@ -49,9 +49,19 @@ const pending = async () => {
   );
   return rows.map((row) => row.event_id);
 };
-const relay = (log: EventLog, limit = 100, over: TransactionalDatabase = db) =>
-  relayBatch(over, 'log', log, limit);
+/** Of batches that the log takes. */
+const relay = async (log: EventLog, limit = 100, over: TransactionalDatabase = db) => {
+  const { setAside, ...relayed } = await relayBatch(over, 'log', log, limit);
+  expect(setAside).toEqual([]);
+  return relayed;
+};
 const some = (count: number, key = 'loan') => Array.from({ length: count }, (_, n) => message(key, n));
+/** As payments write them: one message for each topic, of a few keys. */
+const paired = (count: number) =>
+  Array.from({ length: count }, (_, n) => [
+    message(`loan-${n % 7}`, n),
+    message(`loan-${n % 7}`, n, {}, 'payment.lifecycle'),
+  ]).flat();
 const idsOf = (messages: readonly OutboxMessage[]) => messages.map((m) => m.eventId);
 
 test('messages are sent in the order of their positions, a bounded batch at a time, and are gone afterwards', async () => {
@@ -199,28 +209,39 @@ function failing(when: 'before' | 'after', statement: number): TransactionalData
 
 const crashes: Array<[string, () => { over?: TransactionalDatabase; log?: ReturnType<typeof memoryLog> }]> = [
   ['before it asks for the lock', () => ({ over: failing('before', 2) })],
-  ['between the lock and the read', () => ({ over: failing('after', 2) })],
-  ['between the read and the append', () => ({ over: failing('after', 3) })],
+  ['between the lock and the taking', () => ({ over: failing('after', 2) })],
+  ['between the taking and the append', () => ({ over: failing('after', 3) })],
   ['while it appends', () => ({ log: memoryLog(() => Promise.reject(new Error('crash'))) })],
   [
-    'between the append and the delete',
+    'between the append and the commit',
     () => ({ log: memoryLog(undefined, () => Promise.reject(new Error('crash'))) }),
   ],
-  ['before the delete is sent', () => ({ over: failing('before', 4) })],
-  ['between the delete and the commit', () => ({ over: failing('after', 4) })],
 ];
 
 test.each(crashes)('a crash %s loses nothing: the next relay sends the same events', async (_, crash) => {
-  const messages = some(5);
+  const messages = paired(500);
   await insert(owner, messages);
   const { over, log = memoryLog() } = crash();
-  await expect(relay(log.log, 100, over)).rejects.toThrow('crash');
+  await expect(relay(log.log, 900, over)).rejects.toThrow('crash');
   expect(await pending()).toEqual(idsOf(messages));
 
   const next = memoryLog();
-  expect(await relay(next.log)).toEqual({ sent: 5, standingBy: false });
+  expect(await relay(next.log, 900)).toEqual({ sent: 900, standingBy: false });
+  expect(await relay(next.log, 900)).toEqual({ sent: 100, standingBy: false });
   expect(next.ids()).toEqual(idsOf(messages));
   expect(await pending()).toEqual([]);
+});
+
+test('messages of two topics keep their order per key in each of them', async () => {
+  const messages = paired(30);
+  await insert(owner, messages);
+  const { log, appended } = memoryLog();
+  while ((await relay(log, 7)).sent > 0);
+  for (const topic of ['payment.events', 'payment.lifecycle']) {
+    const byKey = firstAppearances(appended.filter((m) => m.topic === topic));
+    expect(Object.keys(byKey)).toHaveLength(7);
+    for (const ns of Object.values(byKey)) expect(ns).toEqual(ns.toSorted((a, b) => a - b));
+  }
 });
 
 test('a relay whose connection dies while the log confirms loses the lock and deletes nothing', async () => {
@@ -238,4 +259,89 @@ test('a relay whose connection dies while the log confirms loses the lock and de
   const next = memoryLog();
   expect(await relay(next.log)).toEqual({ sent: 3, standingBy: false });
   expect(next.ids()).toEqual(idsOf(messages));
+});
+
+/** A log that takes no append whose payloads have more than `maxBytes` together. */
+function narrowLog(maxBytes: number, after?: () => Promise<void>) {
+  const inner = memoryLog(undefined, after);
+  let refusals = 0;
+  const append: EventLog['append'] = async (messages) => {
+    if (messages.reduce((sum, m) => sum + m.payload.length, 0) > maxBytes) {
+      refusals += 1;
+      throw new TooLargeFault('more than it takes');
+    }
+    await inner.log.append(messages);
+  };
+  return { ...inner, log: { ...inner.log, append }, refusals: () => refusals };
+}
+const undeliverable = () =>
+  owner.query('select topic, key, event_id, payload, reason from outbox.undeliverable order by position');
+
+test('a message that the log never takes is set aside whole, and the others go on in their order', async () => {
+  const messages = paired(10);
+  const poison = [4, 5, 17].map((at) => {
+    messages[at] = { ...(messages[at] as OutboxMessage), payload: JSON.stringify('x'.repeat(10_000)) };
+    return messages[at];
+  });
+  await insert(owner, messages);
+  const { log, ids } = narrowLog(5_000);
+  const setAside = poison.map(({ eventId }) => ({ eventId, reason: 'more than it takes' }));
+  expect(await relayBatch(db, 'log', log, 100)).toEqual({ sent: 17, setAside, standingBy: false });
+  expect(ids()).toEqual(idsOf(messages.filter((m) => !poison.includes(m))));
+  expect(await pending()).toEqual([]);
+  expect(await undeliverable()).toEqual(
+    poison.map(({ topic, key, eventId, payload }) => ({
+      topic,
+      key,
+      event_id: eventId,
+      payload,
+      reason: 'more than it takes',
+    })),
+  );
+});
+
+test('a batch that is too large only as a whole is sent in parts, and nothing is set aside', async () => {
+  const messages = some(50);
+  await insert(owner, messages);
+  const { log, ids, refusals } = narrowLog(1_000);
+  expect(await relay(log)).toEqual({ sent: 50, standingBy: false });
+  expect(refusals()).toBeGreaterThanOrEqual(3);
+  expect(ids()).toEqual(idsOf(messages));
+});
+
+test('a crash after a message was set aside brings it back with the others', async () => {
+  const [first, poison, last] = some(3) as [OutboxMessage, OutboxMessage, OutboxMessage];
+  poison.payload = JSON.stringify('x'.repeat(10_000));
+  await insert(owner, [first, poison, last]);
+  let appends = 0;
+  const { log, ids } = narrowLog(5_000, async () => {
+    appends += 1;
+    if (appends === 2) throw new Error('crash');
+  });
+  await expect(relayBatch(db, 'log', log, 100)).rejects.toThrow('crash');
+  expect(ids()).toEqual(idsOf([first, last]));
+  expect(await pending()).toEqual(idsOf([first, poison, last]));
+  expect(await undeliverable()).toEqual([]);
+});
+
+test('a message that could not even be read is set aside unread', async () => {
+  const [first, huge, last] = some(3) as [OutboxMessage, OutboxMessage, OutboxMessage];
+  await insert(owner, [first, huge, last]);
+  await owner.query(
+    "update outbox.messages set payload = repeat('x', 16 * 1024 * 1024 + 1) where event_id = $1",
+    [huge.eventId],
+  );
+  const { log, ids } = memoryLog();
+  const setAside: Undeliverable[] = [];
+  while ((await pending()).length > 0) setAside.push(...(await relayBatch(db, 'log', log, 100)).setAside);
+  expect(setAside).toEqual([{ eventId: huge.eventId, reason: 'the payload has more than 16777216 bytes' }]);
+  expect(ids()).toEqual(idsOf([first, last]));
+  expect(await undeliverable()).toMatchObject([{ event_id: huge.eventId }]);
+});
+
+test('the publisher can set aside, and neither change nor remove what it has set aside', async () => {
+  await expect(db.query('delete from outbox.undeliverable')).rejects.toMatchObject({ sqlState: '42501' });
+  await expect(db.query("update outbox.undeliverable set reason = ''")).rejects.toMatchObject({
+    sqlState: '42501',
+  });
 });

@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { currencies } from '../money.ts';
-import { readAcceptedArrival, writeAcceptedArrival } from './accepted-arrival.ts';
+import { writeAcceptedArrival } from './accepted-arrival.ts';
 import type { Arrival } from './arrival.ts';
+import { readAcceptedArrival } from './read-accepted-arrival.ts';
 import { newPayment, newReversal } from './testing.ts';
 
 const words = fc.string({ unit: 'binary' });

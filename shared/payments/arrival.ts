@@ -3,6 +3,8 @@
 
 import type { Database } from '../database.ts';
 import type { NewFailure } from './failure.ts';
+import { keepNotices } from './keep-notices.ts';
+import type { NewNotice } from './notice.ts';
 import type { NewPayment, Recorded } from './payment.ts';
 import { recordFailures } from './record-failures.ts';
 import { recordPayments } from './record-payments.ts';
@@ -12,10 +14,11 @@ import { reversePayments } from './reverse-payments.ts';
 export type Arrival =
   | { kind: 'payment'; payment: NewPayment }
   | { kind: 'reversal'; reversal: NewReversal }
-  | { kind: 'failure'; failure: NewFailure };
+  | { kind: 'failure'; failure: NewFailure }
+  | { kind: 'notice'; notice: NewNotice };
 
 /** What became of an arrival; each kind has its own words. */
-export type Outcome = Recorded | Reversed | { outcome: 'recorded' | 'duplicate' };
+export type Outcome = Recorded | Reversed | { outcome: 'recorded' | 'kept' | 'duplicate' };
 
 /**
  * Answers in the order given. Payments first, so that a reversal in the same mixture finds its payment. A fault leaves
@@ -51,6 +54,14 @@ export async function recordArrivals(db: Database, arrivals: readonly Arrival[])
       some.map(({ reversal }) => reversal),
       { keepRefused: true },
     ),
+  );
+  await each('notice', async (some) =>
+    (
+      await keepNotices(
+        db,
+        some.map(({ notice }) => notice),
+      )
+    ).map((outcome) => ({ outcome })),
   );
   return arrivals.map((arrival) => outcomes.get(arrival) as Outcome);
 }

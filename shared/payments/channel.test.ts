@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { readChannels, secretNames } from './channel.ts';
+import { apiNames, isChannelVariable, readChannels, secretNames } from './channel.ts';
+import { schemes } from './schemes.ts';
 
 const whsec = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
 const faultsOf = (channels: unknown, env: Record<string, unknown> = {}) =>
@@ -88,8 +89,8 @@ test('every fault of every channel is listed at once', () => {
       'misspelt: unknown setting secret, Namespace',
       'CHANNEL_MISSPELT_SECRET_PREVIOUS: expected whsec_ and 24 to 64 bytes in base64',
       'Bank_1: a name has lower-case letters, digits and hyphens',
-      'Bank_1.scheme: expected standard or hmac',
-      'none.scheme: expected standard or hmac',
+      `Bank_1.scheme: expected ${Object.keys(schemes).join(', ')}`,
+      `none.scheme: expected ${Object.keys(schemes).join(', ')}`,
       'list.allow: expected a list of addresses and CIDR blocks',
     ]),
   );
@@ -141,4 +142,60 @@ test.each([
   ['"bank"', 'must be a JSON object: name -> configuration'],
 ])('%j %s', (json, fault) => {
   expect(readChannels(json, {})).toEqual({ channels: new Map(), faults: [fault] });
+});
+
+test('a provider’s channel answers conflicts with 200 unless told, and names the metadata fields by default', () => {
+  const { channels, faults } = readChannels(
+    '{"psp": {"scheme": "stripe"}, "two": {"scheme": "adyen", "conflict": 409}}',
+    {},
+  );
+  expect(faults).toEqual([]);
+  expect(channels.get('psp')).toMatchObject({
+    conflict: 200,
+    loanAccountField: 'loan_account_number',
+    cifField: 'cif',
+  });
+  expect(channels.get('two')).toMatchObject({ conflict: 409, capture: 'automatic' });
+});
+
+test('a channel whose provider is asked has its API’s address and token from the environment', () => {
+  const [url, token] = apiNames('my-debits');
+  expect([url, token]).toEqual(['CHANNEL_MY_DEBITS_API_URL', 'CHANNEL_MY_DEBITS_API_TOKEN']);
+  const apiWith = (env: Record<string, unknown>) =>
+    readChannels('{"my-debits": {"scheme": "gocardless"}, "bank": {"scheme": "standard"}}', env);
+  expect(apiWith({}).channels.get('my-debits')?.api).toEqual({
+    url: 'https://api.gocardless.com',
+    token: undefined,
+  });
+  expect(apiWith({ [url]: 'http://127.0.0.1:1', [token]: 't' }).channels.get('my-debits')?.api).toEqual({
+    url: 'http://127.0.0.1:1',
+    token: 't',
+  });
+  expect(apiWith({ CHANNEL_BANK_API_URL: 'x' })).toMatchObject({ faults: [] });
+  for (const wrong of ['api.gocardless.com', 'ftp://host', '://']) {
+    expect(apiWith({ [url]: wrong }).faults).toEqual([`${url}: expected https://host`]);
+  }
+});
+
+test('a secret of a channel that has none is not looked at', () => {
+  const { channels, faults } = readChannels('{"ach": {"scheme": "plaid", "clientId": "c"}}', {
+    CHANNEL_ACH_SECRET: 'x',
+  });
+  expect(faults).toEqual([]);
+  expect(channels.get('ach')?.secrets).toEqual([]);
+});
+
+test('a secret that a scheme makes is one that it takes', () => {
+  for (const [scheme, { secret }] of Object.entries(schemes)) {
+    if (!secret) continue;
+    expect(secret.fault(secret.of(new Uint8Array(32).fill(251))), scheme).toBe(undefined);
+  }
+});
+
+test('the variables of channels are told from others', () => {
+  for (const name of [...secretNames('my-bank'), ...apiNames('my-bank')])
+    expect(isChannelVariable(name)).toBe(true);
+  for (const name of ['CHANNELS', 'CHANNEL_SECRET', 'CHANNEL_X_API_KEY', 'DATABASE_URL']) {
+    expect(isChannelVariable(name)).toBe(false);
+  }
 });

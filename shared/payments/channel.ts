@@ -1,17 +1,17 @@
-// A channel is configuration plus up to two live secrets, no code. A name that is not configured is unknown, a
-// channel without a secret accepts nothing.
+// A channel is configuration plus up to two live secrets, no code; its scheme is the code. A name that is not
+// configured is unknown, a channel without a secret accepts nothing.
 
 import * as z from 'zod/mini';
 import { isAddressBlock } from './address-block.ts';
-import { fromBase64 } from './channels/signature.ts';
+import type { ChannelBase, ChannelWith, Scheme } from './scheme.ts';
+import { isSchemeName, type SchemeName, schemes } from './schemes.ts';
 
 const name = /^[a-z0-9][a-z0-9-]{0,62}$/;
-const headerName = /^[A-Za-z0-9-]{1,64}$/;
 
 const isAllowList = (value: unknown) =>
   Array.isArray(value) && value.every((block) => typeof block === 'string' && isAddressBlock(block));
 
-const common = {
+const common = (scheme: Scheme) => ({
   /** Payments of channels that share a namespace are told apart by their reference alone. */
   namespace: z._default(
     z
@@ -22,11 +22,11 @@ const common = {
   /** How a reference with other facts is answered: 200 suits senders that would retry a 409 for ever. */
   conflict: z._default(
     z.custom<409 | 200>((value) => value === 409 || value === 200, 'expected 409 or 200'),
-    409,
+    scheme.single ? 409 : 200,
   ),
   /** CIDR blocks or addresses that may send; empty means any. */
   allow: z._default(z.custom<string[]>(isAllowList, 'expected a list of addresses and CIDR blocks'), []),
-};
+});
 
 /** A setting that nobody reads is a misspelt one. */
 const strict = {
@@ -34,41 +34,33 @@ const strict = {
     issue.code === 'unrecognized_keys' ? `unknown setting ${issue.keys?.join(', ')}` : undefined,
 };
 
-const standard = z.strictObject({ scheme: z.custom<'standard'>(), ...common }, strict);
-const hmac = z.strictObject(
-  {
-    scheme: z.custom<'hmac'>(),
-    header: z
-      .string('expected a header name')
-      .check(z.refine((text) => headerName.test(text), 'expected a header name')),
-    algorithm: z._default(
-      z.enum(['sha256', 'sha384', 'sha512'], 'expected sha256, sha384 or sha512'),
-      'sha256',
-    ),
-    encoding: z._default(z.enum(['hex', 'base64'], 'expected hex or base64'), 'hex'),
-    /** Text before the signature in its header, e.g. `sha256=`. */
-    prefix: z._default(z.string('expected a text'), ''),
-    /** When set, this header holds Unix seconds and the signed text is `<timestamp>.<body>`. */
-    timestampHeader: z.optional(
-      z
-        .string('expected a header name')
-        .check(z.refine((text) => headerName.test(text), 'expected a header name')),
-    ),
-    ...common,
-  },
-  strict,
-);
-const schemes = { standard, hmac };
-export type ChannelConfiguration = z.output<typeof standard> | z.output<typeof hmac>;
+export type ChannelOf<Name extends SchemeName> = { scheme: Name } & ChannelWith<
+  (typeof schemes)[Name]['settings']
+>;
+export type Channel = { [Name in SchemeName]: ChannelOf<Name> }[SchemeName];
+type Configured<C> = C extends unknown ? Omit<C, 'name' | 'secrets' | 'api'> : never;
+/** As CHANNELS has it, with the defaults filled in. */
+export type ChannelConfiguration = Configured<Channel>;
 
-export type Channel = ChannelConfiguration & { name: string; secrets: readonly string[] };
-export type ChannelOf<Scheme extends Channel['scheme']> = Extract<Channel, { scheme: Scheme }>;
+export const schemeOf = (channel: Pick<Channel, 'scheme'>): Scheme => schemes[channel.scheme];
+
+const stem = (channel: string) => `CHANNEL_${channel.toUpperCase().replaceAll('-', '_')}`;
 
 /** The environment variables that hold a channel's secrets, the current one first. */
-export const secretNames = (channel: string): [string, string] => {
-  const stem = `CHANNEL_${channel.toUpperCase().replaceAll('-', '_')}_SECRET`;
-  return [stem, `${stem}_PREVIOUS`];
-};
+export const secretNames = (channel: string): [string, string] => [
+  `${stem(channel)}_SECRET`,
+  `${stem(channel)}_SECRET_PREVIOUS`,
+];
+
+/** The environment variables that say where a channel's provider answers, and with which token. */
+export const apiNames = (channel: string): [url: string, token: string] => [
+  `${stem(channel)}_API_URL`,
+  `${stem(channel)}_API_TOKEN`,
+];
+
+/** True for every variable that belongs to some channel. */
+export const isChannelVariable = (variable: string): boolean =>
+  /^CHANNEL_[A-Z0-9_]+_(SECRET|SECRET_PREVIOUS|API_URL|API_TOKEN)$/.test(variable);
 
 /**
  * Reads CHANNELS (JSON: name -> configuration) and each channel's secrets from the environment. Answers the
@@ -89,30 +81,32 @@ export function readChannels(channelsJson: string, env: Record<string, unknown>)
   for (const [channelName, configuration] of Object.entries(given)) {
     if (!name.test(channelName))
       faults.push(`${channelName}: a name has lower-case letters, digits and hyphens`);
-    const scheme = (configuration as { scheme?: unknown } | null)?.scheme;
-    if (scheme !== 'standard' && scheme !== 'hmac') {
-      faults.push(`${channelName}.scheme: expected standard or hmac`);
+    const schemeName = (configuration as { scheme?: unknown } | null)?.scheme;
+    if (!isSchemeName(schemeName)) {
+      faults.push(`${channelName}.scheme: expected ${Object.keys(schemes).join(', ')}`);
       continue;
     }
-    const secrets = secretNames(channelName).flatMap((variable) => {
-      const secret = env[variable];
-      if (typeof secret !== 'string' || secret === '') return [];
-      const fault = secretFault(scheme, secret);
-      if (fault) faults.push(`${variable}: ${fault}`);
+    const scheme: Scheme = schemes[schemeName];
+    const variable = (of: string) => (typeof env[of] === 'string' && env[of] !== '' ? env[of] : undefined);
+    const secrets = secretNames(channelName).flatMap((of) => {
+      const secret = variable(of);
+      if (secret === undefined || !scheme.secret) return [];
+      const fault = scheme.secret.fault(secret);
+      if (fault) faults.push(`${of}: ${fault}`);
       return [secret];
     });
-    const parsed = schemes[scheme].safeParse(configuration);
-    if (parsed.success) channels.set(channelName, { ...parsed.data, name: channelName, secrets });
+    const [urlName, tokenName] = apiNames(channelName);
+    const api = scheme.api && { url: variable(urlName) ?? scheme.api.defaultUrl, token: variable(tokenName) };
+    if (api && !/^https?:$/.test(URL.canParse(api.url) ? new URL(api.url).protocol : ''))
+      faults.push(`${urlName}: expected https://host`);
+
+    const settings = z.strictObject({ scheme: z.custom(), ...scheme.settings, ...common(scheme) }, strict);
+    const parsed = settings.safeParse(configuration);
+    const base: Pick<ChannelBase, 'name' | 'secrets' | 'api'> = { name: channelName, secrets, api };
+    // Checked by the scheme's own settings, which ChannelOf follows.
+    if (parsed.success) channels.set(channelName, { ...parsed.data, ...base } as unknown as Channel);
     else
       faults.push(...parsed.error.issues.map((i) => `${[channelName, ...i.path].join('.')}: ${i.message}`));
   }
   return { channels, faults };
 }
-
-const secretFault = (scheme: Channel['scheme'], secret: string): string | undefined => {
-  if (scheme === 'hmac') return secret.length < 16 ? 'expected at least 16 characters' : undefined;
-  const key = /^whsec_[A-Za-z0-9+/]+=*$/.test(secret) ? fromBase64(secret.slice('whsec_'.length)) : undefined;
-  return key && key.length >= 24 && key.length <= 64
-    ? undefined
-    : 'expected whsec_ and 24 to 64 bytes in base64';
-};

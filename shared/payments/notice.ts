@@ -8,5 +8,18 @@ export interface NewNotice {
   subject: string;
   /** What the provider sent of it, as JSON text. */
   payload: string;
+  /**
+   * True for a notice that is always about the same thing ("there is more since you last asked"): coming again it is
+   * asked again, also when it was done, and keeps where the last answer ended.
+   */
+  standing: boolean;
   actor: string;
 }
+
+/**
+ *   waiting   to be asked at its time
+ *   done      the answer is recorded; a standing notice waits again when it comes again
+ *   failed    the answer is no payment that can be recorded, or there was none after the last attempt; staff may have it
+ *             asked again
+ */
+export type NoticeStatus = 'waiting' | 'done' | 'failed';

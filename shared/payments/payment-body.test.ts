@@ -219,3 +219,21 @@ test('a malformed body leaves the reader as it was', () => {
   });
   expect(read(bytes(bodyOf()), channel).ok).toBe(true);
 });
+
+test('card data in metadata and in the name of the channel is masked, identifiers never are', () => {
+  const number = '4111111111111111';
+  const read = payment({
+    reference_number: `"${number}"`,
+    loan_account_number: `"${number}"`,
+    cif: `"${number}"`,
+    payment_channel: `"card ${number}"`,
+    metadata: `{"note":"by ${number}","n":${number},"cvv":"123","cif":"${number}"}`,
+  });
+  expect(read).toMatchObject({
+    referenceNumber: number,
+    loanAccountNumber: number,
+    cif: number,
+    paymentChannel: 'card [card 1111]',
+    metadata: `{"note":"by [card 1111]","n":"[card 1111]","cvv":"***","cif":"${number}"}`,
+  });
+});

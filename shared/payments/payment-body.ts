@@ -1,12 +1,12 @@
 // The documented payment body becomes a NewPayment, or every fault of every field at once. Amounts and metadata are
-// read from the source text, unknown fields are ignored.
+// read from the source text, unknown fields are ignored, card data in metadata is masked.
 
 import * as z from 'zod/mini';
 import { calendarDate, parseInstant } from '../calendar-date.ts';
 import { isNumberSource, type NumberSource, parseExactJson } from '../exact-json.ts';
 import { currencyExponent, parseAmount } from '../money.ts';
 import { ok, type Result, refused } from '../result.ts';
-import type { Channel } from './channel.ts';
+import { maskCardData, maskCardText } from './mask-card-data.ts';
 import type { NewPayment } from './payment.ts';
 import {
   amountMessages,
@@ -19,7 +19,8 @@ import {
   isCurrency,
 } from './payment-fields.ts';
 
-type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: FieldFault[] };
+/** Why a body is no payment: not JSON that can be kept, or faults of its fields. */
+export type BodyRefusal = { kind: 'malformed'; reason: string } | { kind: 'invalid'; faults: FieldFault[] };
 
 export const identifier = (field: keyof typeof identifierLimits) => {
   const limit = identifierLimits[field];
@@ -30,7 +31,7 @@ export const identifier = (field: keyof typeof identifierLimits) => {
   );
 };
 
-const isObject = (value: unknown) =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value);
 
 const bodySchema = (timeZone: string) =>
@@ -58,24 +59,28 @@ const bodySchema = (timeZone: string) =>
     'expected an object',
   );
 
-export type ReadPaymentBody = (body: Uint8Array, channel: Channel) => Result<NewPayment, BodyRefusal>;
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
+
+/** A body's JSON with every number as it was written. */
+export function readJson(body: Uint8Array): Result<unknown, BodyRefusal> {
+  try {
+    return ok(parseExactJson(decoder.decode(body)));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? error.message : 'not UTF-8';
+    return refused({ kind: 'malformed', reason });
+  }
+}
+
+type Sender = { name: string; namespace: string };
+export type ReadPaymentBody = (body: Uint8Array, channel: Sender) => Result<NewPayment, BodyRefusal>;
 
 /** Builds the reader once per process; building the schema costs more than using it. */
 export function createPaymentBodyReader(business: Business): ReadPaymentBody {
   const readFields = createPaymentFieldsReader(business);
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false });
 
   return (body, channel) => {
-    let json: unknown;
-    try {
-      json = parseExactJson(decoder.decode(body));
-    } catch (error) {
-      return refused({
-        kind: 'malformed',
-        reason: error instanceof SyntaxError ? error.message : 'not UTF-8',
-      });
-    }
-    return readFields(json, channel);
+    const json = readJson(body);
+    return json.ok ? readFields(json.value, channel) : json;
   };
 }
 
@@ -83,7 +88,7 @@ export function createPaymentBodyReader(business: Business): ReadPaymentBody {
 export function createPaymentFieldsReader({ timeZone, currency: defaultCurrency }: Business) {
   const schema = bodySchema(timeZone);
 
-  return (json: unknown, channel: Pick<Channel, 'name' | 'namespace'>): Result<NewPayment, BodyRefusal> => {
+  return (json: unknown, channel: Sender): Result<NewPayment, BodyRefusal> => {
     const parsed = schema.safeParse(isObject(json) ? json : undefined);
     const faults: FieldFault[] = parsed.success
       ? []
@@ -116,8 +121,8 @@ export function createPaymentFieldsReader({ timeZone, currency: defaultCurrency 
           amount: amount.value,
           paymentDate,
           paidOn: calendarDate(paymentDate, timeZone),
-          paymentChannel: data.payment_channel ?? channel.name,
-          metadata: JSON.stringify(data.metadata ?? {}),
+          paymentChannel: maskCardText(data.payment_channel ?? channel.name),
+          metadata: JSON.stringify(maskCardData(data.metadata ?? {})),
           requiresReceipt: false,
           source: 'webhook',
           actor: `channel:${channel.name}`,
@@ -126,4 +131,17 @@ export function createPaymentFieldsReader({ timeZone, currency: defaultCurrency 
     }
     return refused({ kind: 'invalid', faults });
   };
+}
+
+const readers = new WeakMap<Business, ReadPaymentBody>();
+
+/** As above, with the reader of these settings kept. */
+export function readPaymentBody(
+  body: Uint8Array,
+  channel: Sender,
+  business: Business,
+): Result<NewPayment, BodyRefusal> {
+  const reader = readers.get(business) ?? createPaymentBodyReader(business);
+  readers.set(business, reader);
+  return reader(body, channel);
 }

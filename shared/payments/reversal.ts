@@ -27,7 +27,7 @@ export type Reversed =
   | { outcome: 'duplicate'; reversalId: string; paymentId: string | null; why: ReversalRefusal | null }
   | { outcome: 'conflict'; reversalId: string; paymentId: string | null };
 
-export type ReversalRefusal = 'exceeds_payment' | 'nothing_left' | 'other_currency';
+type ReversalRefusal = 'exceeds_payment' | 'nothing_left' | 'other_currency';
 
 /** Random, fixed for good. */
 const reversalSpace = '0e2a6f0b-6d53-4b8c-9d4e-5a1f0f3f7c62';

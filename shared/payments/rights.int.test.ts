@@ -48,6 +48,8 @@ async function rightsOf(role: Role) {
 describe('the webhooks role', () => {
   test('may call the recording functions, and has no right to anything else', async () => {
     expect(await rightsOf('recoup_webhooks')).toEqual({
+      'payment_service.keep_notices': ['EXECUTE'],
+      'payment_service.keep_rejected_bodies': ['EXECUTE'],
       'payment_service.record_failures': ['EXECUTE'],
       'payment_service.record_payments': ['EXECUTE'],
       'payment_service.reverse_payments': ['EXECUTE'],
@@ -102,11 +104,14 @@ describe('the API role', () => {
       'payment_service.accept_conflict',
       'payment_service.correct_staged',
       'payment_service.currency_exponent',
+      'payment_service.decide_rejected_body',
       'payment_service.dismiss_conflict',
+      'payment_service.keep_notices',
       'payment_service.payment_status',
       'payment_service.record_failures',
       'payment_service.record_payments',
       'payment_service.record_payments_once',
+      'payment_service.retry_notice',
       'payment_service.reverse_payments',
       'payment_service.reverse_payments_once',
       'payment_service.release_staged',
@@ -145,4 +150,15 @@ test('publishing again, taking a key and forgetting old ones are nothing that th
     { name: 'publish_again', held: null },
     { name: 'remove_old_idempotency_keys', held: ['recoup_ingest'] },
   ]);
+});
+
+test('the role that asks providers may claim notices and record, and see no rejected body', async () => {
+  const rights = await rightsOf('recoup_ingest' as Role);
+  expect(rights).toMatchObject({
+    'payment_service.payment_notices': ['SELECT', 'UPDATE'],
+    'payment_service.keep_notices': ['EXECUTE'],
+    'payment_service.record_payments': ['EXECUTE'],
+    'payment_service.remove_old_rejected_bodies': ['EXECUTE'],
+  });
+  expect(Object.keys(rights)).not.toContain('payment_service.rejected_bodies');
 });

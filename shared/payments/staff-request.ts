@@ -5,6 +5,7 @@ import * as z from 'zod/mini';
 import { isNumberSource, type NumberSource } from '../exact-json.ts';
 import { currencyExponent, parseAmount } from '../money.ts';
 import { ok, type Result, refused } from '../result.ts';
+import { maskCardText } from './mask-card-data.ts';
 import { type Identity, isNamespace, isReferenceNumber, type NewPayment } from './payment.ts';
 import { createPaymentFieldsReader } from './payment-body.ts';
 import { amountMessages, type Business, type FieldFault } from './payment-fields.ts';
@@ -134,7 +135,7 @@ export function createReversalRequestReader({ currency: defaultCurrency }: Busin
       referenceNumber,
       reversalReference: reversalReference as string,
       amount: amount?.ok ? amount.value : null,
-      reason: parsed.data.reason,
+      reason: maskCardText(parsed.data.reason),
       occurredAt: at,
       source: 'api',
       actor,

@@ -2,14 +2,16 @@
 // one round trip and its role no table. What screens show is read in shared/read/.
 
 import { eq } from 'drizzle-orm';
-import { paymentConflicts } from '../../drizzle/schema/payments.ts';
+import { paymentConflicts, rejectedBodies } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
 import { formatAmount } from '../money.ts';
 import type { IdempotencyKey, Once } from '../operations/idempotency-key.ts';
 import type { BuriedArrival } from './buried-arrival.ts';
 import type { NewFailure } from './failure.ts';
+import type { NewNotice, NoticeStatus } from './notice.ts';
 import type { NewPayment, RecentPayment, Recorded } from './payment.ts';
 import type { PublishedUpTo, PublishRange } from './publish-range.ts';
+import type { NewRejectedBody, RejectedBodyStatus } from './rejected-body.ts';
 import type { NewReversal, Reversed } from './reversal.ts';
 
 type Identified<T> = T & { id: string; eventId: string };
@@ -190,6 +192,165 @@ export async function saveFailures(
   return rows.map((row) => row.outcome);
 }
 
+export async function saveNotices(
+  db: Database,
+  batch: readonly NewNotice[],
+): Promise<Array<'kept' | 'duplicate'>> {
+  const column = <V>(value: (notice: NewNotice) => V) => batch.map(value);
+  const rows = await db.query<{ outcome: 'kept' | 'duplicate' }>(
+    'select * from payment_service.keep_notices($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[])',
+    [
+      column((n) => n.channel),
+      column((n) => n.noticeReference),
+      column((n) => n.subject),
+      column((n) => n.payload),
+      column((n) => n.standing),
+      column((n) => n.actor),
+    ],
+  );
+  if (rows.length !== batch.length) throw new Error(`kept ${rows.length} of ${batch.length} notices`);
+  return rows.map((row) => row.outcome);
+}
+
+export interface ClaimedNotice extends NewNotice {
+  id: string;
+  cursor: string | null;
+  /** This claim's number: what is settled under another one is not settled. */
+  attempts: number;
+  timesSeen: number;
+}
+
+/** Takes notices whose time has come; nobody else is given them for `leaseMs`. */
+export async function claimNotices(
+  db: Database,
+  { channels, limit, leaseMs }: { channels: readonly string[]; limit: number; leaseMs: number },
+): Promise<ClaimedNotice[]> {
+  return db.query<ClaimedNotice>(
+    `update payment_service.payment_notices n
+     set attempts = n.attempts + 1, next_try_at = now() + $3 * interval '1 millisecond'
+     from (select id from payment_service.payment_notices
+           where status = 'waiting' and next_try_at <= now() and channel = any ($1::text[])
+           order by next_try_at limit $2 for update skip locked) as due
+     where n.id = due.id
+     returning n.id, n.channel, n.notice_reference as "noticeReference", n.subject, n.payload, n.standing, n.actor,
+               n.cursor, n.attempts, n.times_seen as "timesSeen"`,
+    [channels, limit, leaseMs],
+  );
+}
+
+/**
+ * The answer is recorded. It waits on where there is more, or where it came again meanwhile. False when the claim has
+ * been lost to another.
+ */
+export async function saveSettledNotice(
+  db: Database,
+  n: { id: string; attempts: number; timesSeen: number; cursor: string | null; more: boolean },
+): Promise<boolean> {
+  const rows = await db.query(
+    `update payment_service.payment_notices
+     set cursor = $4, attempts = 0, last_error = null, next_try_at = now(),
+         status = case when $5 or times_seen <> $3 then 'waiting' else 'done' end,
+         settled_at = case when $5 or times_seen <> $3 then null else now() end
+     where id = $1 and attempts = $2 and status = 'waiting' returning id`,
+    [n.id, n.attempts, n.timesSeen, n.cursor, n.more],
+  );
+  return rows.length > 0;
+}
+
+/** There was no answer that can be recorded: it is asked again after `retryInMs`, or with null it has failed. */
+export async function saveUnansweredNotice(
+  db: Database,
+  n: { id: string; attempts: number; error: string; retryInMs: number | null },
+): Promise<void> {
+  await db.query(
+    `update payment_service.payment_notices
+     set last_error = $3, status = case when $4::float8 is null then 'failed' else 'waiting' end,
+         settled_at = case when $4::float8 is null then now() end,
+         next_try_at = now() + coalesce($4::float8, 0) * interval '1 millisecond'
+     where id = $1 and attempts = $2 and status = 'waiting'`,
+    [n.id, n.attempts, n.error, n.retryInMs],
+  );
+}
+
+/** The notice's status before the call; undefined when there is no such notice. */
+export async function saveRetriedNotice(
+  db: Database,
+  n: { noticeId: string; actor: string },
+): Promise<NoticeStatus | undefined> {
+  const [row] = await db.query<{ status_before: NoticeStatus }>(
+    'select * from payment_service.retry_notice($1, $2)',
+    [n.noticeId, n.actor],
+  );
+  return row?.status_before;
+}
+
+export async function deleteOldNotices(db: Database, limit: number): Promise<number> {
+  const [row] = await db.query<{ removed: number }>(
+    'select payment_service.remove_old_notices($1) as removed',
+    [limit],
+  );
+  return row?.removed ?? 0;
+}
+
+export async function saveRejectedBodies(db: Database, bodies: readonly NewRejectedBody[]): Promise<void> {
+  const column = <V>(value: (body: NewRejectedBody) => V) => bodies.map(value);
+  await db.query(
+    `select payment_service.keep_rejected_bodies(
+       $1::text[], $2::text[], $3::text[], $4::boolean[], $5::boolean[], $6::text[], $7::text[])`,
+    [
+      column((b) => b.channel),
+      column((b) => b.bodyHash),
+      column((b) => b.body),
+      column((b) => b.masked),
+      column((b) => b.altered),
+      column((b) => JSON.stringify(b.refusal)),
+      column((b) => b.requestId),
+    ],
+  );
+}
+
+export interface RejectedBodyDecision {
+  id: string;
+  status: 'resent' | 'dismissed';
+  reason: string | null;
+  /** What was sent in its place. */
+  resentBody: string | null;
+  actor: string;
+}
+
+/** The body's status before the call; undefined when there is no such body. */
+export async function saveRejectedBodyDecision(
+  db: Database,
+  d: RejectedBodyDecision,
+): Promise<RejectedBodyStatus | undefined> {
+  const [row] = await db.query<{ status_before: RejectedBodyStatus }>(
+    'select * from payment_service.decide_rejected_body($1, $2, $3, $4, $5)',
+    [d.id, d.status, d.reason, d.resentBody, d.actor],
+  );
+  return row?.status_before;
+}
+
+export async function rejectedBodyOf(db: Database, id: string) {
+  const rows = await tables(db)
+    .select({
+      channel: rejectedBodies.channel,
+      body: rejectedBodies.body,
+      altered: rejectedBodies.altered,
+      status: rejectedBodies.status,
+    })
+    .from(rejectedBodies)
+    .where(eq(rejectedBodies.id, id));
+  return rows[0];
+}
+
+export async function deleteOldRejectedBodies(db: Database, limit: number): Promise<number> {
+  const [row] = await db.query<{ removed: number }>(
+    'select payment_service.remove_old_rejected_bodies($1) as removed',
+    [limit],
+  );
+  return row?.removed ?? 0;
+}
+
 type Decided = 'open' | 'accepted' | 'dismissed' | undefined;
 
 /** The conflict's status before the call; undefined when there is no such conflict. */
@@ -222,17 +383,6 @@ export async function conflictReference(db: Database, conflictId: string): Promi
     .from(paymentConflicts)
     .where(eq(paymentConflicts.id, conflictId));
   return rows[0]?.referenceNumber;
-}
-
-export async function removeStagingRunsBefore(db: Database, before: Date, limit: number): Promise<number> {
-  const removed = await db.query(
-    `delete from payment_service.staging_process_log where id in (
-       select id from payment_service.staging_process_log
-       where status = 'completed' and completed_at < $1 order by completed_at limit $2
-     ) returning id`,
-    [before.toISOString(), limit],
-  );
-  return removed.length;
 }
 
 export async function saveBuriedArrival(db: Database, b: BuriedArrival): Promise<void> {

@@ -1,21 +1,18 @@
 // Verifies a webhook by its channel's scheme. Without a secret nothing is ever accepted.
 
 import { refused } from '../result.ts';
-import type { Channel } from './channel.ts';
-import { verifyHmac } from './channels/hmac.ts';
+import { type Channel, schemeOf } from './channel.ts';
 import type { SignedRequest, Verified } from './channels/signature.ts';
-import { verifyStandard } from './channels/standard.ts';
+import type { Fetch } from './scheme.ts';
 
+/** Throws ProviderFault where the scheme needs a key of the provider's and cannot get it. */
 export async function verifySignature(
   channel: Channel,
   request: SignedRequest,
   now: Date,
+  fetch: Fetch = (url, init) => globalThis.fetch(url, init),
 ): Promise<Verified> {
-  if (channel.secrets.length === 0) return refused('no_secret');
-  switch (channel.scheme) {
-    case 'standard':
-      return verifyStandard(channel, request, now);
-    case 'hmac':
-      return verifyHmac(channel, request, now);
-  }
+  const scheme = schemeOf(channel);
+  const isKeyed = scheme.secret ? channel.secrets.length > 0 : channel.api?.token !== undefined;
+  return isKeyed ? scheme.verify(channel, request, now, fetch) : refused('no_secret');
 }

@@ -158,6 +158,9 @@ function acceptedState(drains: Pulse[] | undefined): {
 
 /** A run that was left by its process is made up for within moments, so it counts only while nothing does so. */
 function isWell(name: JobName, pulse: JobPulse | undefined): boolean {
+  const { everySeconds } = jobs[name];
+  // What runs only when it is asked for may never have run; who asked for it is told how it went.
+  if (everySeconds === null) return true;
   if (!pulse || pulse.outcome === 'failed' || pulse.latest === 'abandoned') return false;
-  return pulse.ageSeconds <= lateAfterIntervals * jobs[name].everySeconds;
+  return pulse.ageSeconds <= lateAfterIntervals * everySeconds;
 }

@@ -23,7 +23,8 @@ export interface JobRun {
 export interface JobState {
   name: JobName;
   does: string;
-  everySeconds: number;
+  /** Null: only when it is asked for. */
+  everySeconds: number | null;
   /** The latest first; one that waits comes before all. */
   runs: JobRun[];
 }

@@ -9,6 +9,10 @@ export const permissions = {
   'jobs:run': 'Ask for a run of a job',
   'staging:read': 'Read quarantined rows of the staging table',
   'staging:correct': 'Correct and release quarantined rows',
+  'rejected:read': 'Read webhook bodies that were signed and could not be read',
+  'rejected:resend': 'Send such a body again, or dismiss it',
+  'notices:read': 'Read notices of providers',
+  'notices:retry': 'Have a provider asked about a notice again',
   'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 

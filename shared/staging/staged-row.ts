@@ -4,6 +4,7 @@
 import { calendarDate, parseInstant } from '../calendar-date.ts';
 import { parseExactJson } from '../exact-json.ts';
 import { parseAmount } from '../money.ts';
+import { maskCardData, maskCardText } from '../payments/mask-card-data.ts';
 import type { NewPayment } from '../payments/payment.ts';
 import {
   amountMessages,
@@ -58,7 +59,7 @@ export function createStagedRowReader({ timeZone, currency: defaultCurrency }: B
 
     const metadata = readMetadata(row.metadata ?? '{}');
     if (!metadata.ok) invalid('metadata', metadata.refusal);
-    const currency = row.currency ?? (metadata.ok ? metadata.value : undefined) ?? defaultCurrency;
+    const currency = row.currency ?? (metadata.ok ? metadata.value.currency : undefined) ?? defaultCurrency;
 
     const paymentDate = row.payment_date === null ? undefined : parseInstant(row.payment_date, timeZone);
     if (!paymentDate) invalid('payment_date', 'expected a date and time of the years 0001 to 9999');
@@ -72,7 +73,7 @@ export function createStagedRowReader({ timeZone, currency: defaultCurrency }: B
     if (!amount.ok) {
       faults.push({ field: 'amount', code: amount.refusal, message: amountMessages[amount.refusal] });
     }
-    if (faults.length > 0 || !amount.ok || !paymentDate) return refused(faults);
+    if (faults.length > 0 || !amount.ok || !paymentDate || !metadata.ok) return refused(faults);
     return ok({
       namespace,
       referenceNumber: row.reference_number as string,
@@ -81,8 +82,8 @@ export function createStagedRowReader({ timeZone, currency: defaultCurrency }: B
       amount: amount.value,
       paymentDate,
       paidOn: calendarDate(paymentDate, timeZone),
-      paymentChannel: row.payment_channel ?? channel,
-      metadata: row.metadata ?? '{}',
+      paymentChannel: maskCardText(row.payment_channel ?? channel),
+      metadata: metadata.value.text,
       requiresReceipt: false,
       source: 'staging',
       actor: 'job:staging',
@@ -90,18 +91,15 @@ export function createStagedRowReader({ timeZone, currency: defaultCurrency }: B
   };
 }
 
-/** Metadata so short can neither nest deeper nor hold a longer number than is allowed. */
-const harmlessLength = 200;
-
-/** The metadata's currency, of whatever type, or why it cannot be kept. */
-function readMetadata(text: string): Result<unknown, string> {
+/** The metadata with card data masked and its currency, of whatever type, or why it cannot be kept. */
+function readMetadata(text: string): Result<{ text: string; currency: unknown }, string> {
+  if (text === '{}') return ok({ text, currency: undefined });
   // jsonb writes an object, and only an object, with this first.
   if (!text.startsWith('{')) return refused('expected an object');
   if (text.length > metadataLimit) return refused(`expected at most ${metadataLimit} characters`);
-  if (text.length <= harmlessLength && !text.includes('"currency"')) return ok(undefined);
   try {
-    const { currency } = parseExactJson(text) as { currency?: unknown };
-    return ok(currency ?? undefined);
+    const metadata = maskCardData(parseExactJson(text) as { currency?: unknown });
+    return ok({ text: JSON.stringify(metadata), currency: metadata.currency ?? undefined });
   } catch (error) {
     if (error instanceof SyntaxError) return refused(error.message);
     throw error;

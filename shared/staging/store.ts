@@ -116,13 +116,15 @@ export async function logInterrupted(db: Database): Promise<number> {
   return rows.length;
 }
 
-export async function removeOldLog(db: Database, olderThanDays: number, limit: number): Promise<void> {
-  await db.query(
+export async function removeLogBefore(db: Database, before: Date, limit: number): Promise<number> {
+  const removed = await db.query(
     `delete from payment_service.staging_process_log where id in (
        select id from payment_service.staging_process_log
-       where started_at < now() - make_interval(days => $1) order by started_at limit $2 for update skip locked)`,
-    [olderThanDays, limit],
+       where started_at < $1 and status <> 'processing' order by started_at limit $2 for update skip locked)
+     returning id`,
+    [before.toISOString(), limit],
   );
+  return removed.length;
 }
 
 export interface RecordedRow {

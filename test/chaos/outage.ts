@@ -34,10 +34,12 @@ export interface OutageResult {
 }
 
 /** Also the time under load before and after the outage. */
-const aroundSeconds = 3;
+export const aroundSeconds = 3;
 const drainWithinMs = 120_000;
 const answerWithinMs = 30_000;
 const repeatedShare = 0.1;
+/** A machine that is slower than the rate asked for is sent what it can take. */
+const mostUnderWay = 250;
 
 export async function runOutage({ folder, seconds, perSecond, say }: Outage): Promise<OutageResult> {
   await using ending = new AsyncDisposableStack();
@@ -105,15 +107,18 @@ async function untilEmpty(length: () => Promise<number>, deadline: number): Prom
   return performance.now();
 }
 
-/** Sends at a steady rate whatever the answers; a tenth of the payments is sent once more, some time later. */
+/**
+ * Sends at a steady rate whatever the answers, as long as answers keep up; a tenth of the payments is sent once more,
+ * some time later.
+ */
 function startLoad(channel: SampleChannel, perSecond: number) {
-  const agent = new Agent({ keepAlive: true, maxSockets: 500 });
+  const agent = new Agent({ keepAlive: true, maxSockets: mostUnderWay });
   const answers: Record<string, number> = {};
   /** The id that was answered, by reference. */
   const promises = new Map<string, string>();
   const underWay = new Set<Promise<void>>();
   const repeats: SamplePayment[] = [];
-  let sent = 0;
+  let ticks = 0;
 
   const send = async (payment: SamplePayment) => {
     const { status, body } = await post(agent, channel, JSON.stringify(payment));
@@ -127,10 +132,11 @@ function startLoad(channel: SampleChannel, perSecond: number) {
   };
   const startedAt = performance.now();
   const timer = setInterval(() => {
-    for (; sent < ((performance.now() - startedAt) / 1_000) * perSecond; sent++) {
-      const repeat = sent % Math.round(1 / repeatedShare) === 0 ? repeats.shift() : undefined;
+    for (; ticks < ((performance.now() - startedAt) / 1_000) * perSecond; ticks++) {
+      if (underWay.size >= mostUnderWay) continue;
+      const repeat = ticks % Math.round(1 / repeatedShare) === 0 ? repeats.shift() : undefined;
       const payment = repeat ?? samplePayment();
-      if (sent % 4 === 0 && !repeat) repeats.push(payment);
+      if (ticks % 4 === 0 && !repeat) repeats.push(payment);
       const sending = send(payment).finally(() => underWay.delete(sending));
       underWay.add(sending);
     }

@@ -5,7 +5,7 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { runOutage } from './outage.ts';
+import { aroundSeconds, runOutage } from './outage.ts';
 
 const { values } = parseArgs({
   options: { seconds: { type: 'string', default: '60' }, rate: { type: 'string', default: '200' } },
@@ -24,7 +24,9 @@ try {
     perSecond,
     say: console.log,
   });
-  console.log(`answers: ${JSON.stringify(answers)}`);
+  const total = Object.values(answers).reduce((sum, count) => sum + count, 0);
+  const offered = Math.round(total / (seconds + 2 * aroundSeconds));
+  console.log(`about ${offered} webhooks a second; answers: ${JSON.stringify(answers)}`);
   console.log(`nothing waited any more ${drainedAfterSeconds.toFixed(1)} s after Postgres was back`);
   console.log(`payments answered with success: ${promised}, not there exactly once: ${broken.length}`);
   for (const line of broken.slice(0, 20)) console.log(`  ${line}`);

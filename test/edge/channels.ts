@@ -56,6 +56,12 @@ export const channels = {
   busy: { configuration: { scheme: 'standard' }, secret: standardSecret('f') },
   /** For a handful of requests. */
   quiet: { configuration: { scheme: 'standard' }, secret: standardSecret('g') },
+  stripe: {
+    configuration: { scheme: 'stripe', namespace: 'stripe' },
+    secret: 'whsec_stripe_secret_of_today',
+  },
+  adyen: { configuration: { scheme: 'adyen', namespace: 'adyen' }, secret: '0123456789ABCDEF'.repeat(4) },
+  gocardless: { configuration: { scheme: 'gocardless' }, secret: 'gocardless-secret-of-today' },
 } satisfies Record<string, TestChannel>;
 
 export type ChannelName = keyof typeof channels;

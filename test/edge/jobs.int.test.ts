@@ -58,6 +58,19 @@ describe.each(runtimes)('on %s', (runtime) => {
     ]);
   });
 
+  test('staging can be asked for under its own path, which is the same request', async () => {
+    const path = '/api/v1/payments/staging/run';
+    const [own, byName] = [
+      await write(world.edge, path, runner, {}),
+      await write(world.edge, '/api/v1/jobs/staging/run', runner, {}),
+    ];
+    expect([own.status, byName.status]).toEqual([202, 202]);
+    expect(byName.body).toEqual(own.body);
+    expect(await runsOf('staging')).toMatchObject([{ id: own.body.runId, status: 'requested' }]);
+    expectProblem(await write(world.edge, path, reader, {}), 404, 'not_found');
+    expectProblem(await ask(`${world.edge.urls.api}${path}`, { method: 'POST' }), 401, 'unauthenticated');
+  });
+
   test('asking for a run is answered 202 with its id; while it waits, asking again answers the same one', async () => {
     const answers = await Promise.all(
       Array.from({ length: 6 }, () => write(world.edge, '/api/v1/jobs/retention/run', runner, {})),

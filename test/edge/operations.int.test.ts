@@ -151,7 +151,7 @@ describe.each(runtimes)('on %s', (runtime) => {
       ['was left by its process', `set status = 'abandoned', error = 'x'`, 'abandoned'],
       [
         'is more than three intervals late',
-        `set started_at = now() - make_interval(secs => ${3 * jobs.partitions.everySeconds + 60})`,
+        `set started_at = now() - make_interval(secs => ${3 * (jobs.partitions.everySeconds ?? 0) + 60})`,
         'succeeded',
       ],
     ];
@@ -364,6 +364,15 @@ describe.each(runtimes)('on %s', (runtime) => {
       const pool = { pool_max: 4, pool_in_use: 1, pool_waiting: 0 };
       await heartbeat({ detail: { log_ok: true, batches: 7, ...counts, ...pool } });
       await deliver(world.edge, aPayment(), { channel: 'partner' });
+      const stripe = (type: string, object: object) =>
+        deliver(
+          world.edge,
+          { id: `evt_${type}`, object: 'event', type, created: Math.floor(Date.now() / 1000), data: { object } },
+          { channel: 'stripe' },
+        );
+      await stripe('charge.succeeded', { id: 'ch_1' });
+      await stripe('payment_intent.succeeded', { id: 'pi_1' });
+      await stripe('payment_intent.payment_failed', { id: 'pi_2', amount: 1, currency: 'eur' });
       await world.db.query('analyze payment_service.payments');
       const limited = await world.anotherEdge({ api: { DATABASE_SPACE_LIMIT_MIB: '1000' } });
       const scrapeLimited = async () => parseExposition((await read(limited, '/metrics', scraper)).text);

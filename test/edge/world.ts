@@ -112,7 +112,11 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
         ...more[worker],
       });
       const settings = {
-        api: settingsOf('api', { DATABASE_URL: urlFor('recoup_api'), BUSINESS_TIME_ZONE: timeZone }),
+        api: settingsOf('api', {
+          DATABASE_URL: urlFor('recoup_api'),
+          BUSINESS_TIME_ZONE: timeZone,
+          CHANNELS: channelSettings.CHANNELS as string,
+        }),
         auth: settingsOf('auth', { DATABASE_URL: urlFor('recoup_auth') }),
         webhooks: settingsOf('webhooks', {
           DATABASE_URL: urlFor('recoup_webhooks'),

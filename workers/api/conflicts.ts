@@ -3,6 +3,7 @@
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { isUuid } from '../../shared/id.ts';
+import { maskCardText } from '../../shared/payments/mask-card-data.ts';
 import {
   acceptConflict,
   type ConflictRefusal,
@@ -16,6 +17,7 @@ import type { ApiSettings } from './env.ts';
 import { jsonBody } from './json-body.ts';
 import { page, pageParameters, validQuery } from './pages.ts';
 import { withExactMetadata } from './payments.ts';
+import { reason } from './reason.ts';
 
 const listParameters = z.object({
   ...pageParameters,
@@ -23,16 +25,9 @@ const listParameters = z.object({
   reference: z.optional(z.string()),
 });
 
-const reason = z
-  .string('expected a text')
-  .check(
-    z.refine(
-      (text) => text.trim().length > 0 && text.length <= 1000 && !text.includes('\0'),
-      'expected 1 to 1000 characters',
-    ),
-  );
-const acceptance = z.object({ reason: z.nullish(reason) });
-const dismissal = z.object({ reason });
+const maskedReason = z.pipe(reason, z.transform(maskCardText));
+const acceptance = z.object({ reason: z.nullish(maskedReason) });
+const dismissal = z.object({ reason: maskedReason });
 
 type ConflictRow = Awaited<ReturnType<typeof readConflicts>>['rows'][number];
 const shown = (row: ConflictRow) => ({

@@ -3,7 +3,8 @@
 import * as z from 'zod/mini';
 import { isTimeZone } from '../../shared/calendar-date.ts';
 import { currencyExponent } from '../../shared/money.ts';
-import { optionalWholeNumber, parseSettings, postgresUrl } from '../../shared/settings.ts';
+import { readChannels } from '../../shared/payments/channel.ts';
+import { optionalWholeNumber, parseSettings, postgresUrl, SettingsFault } from '../../shared/settings.ts';
 import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
@@ -26,6 +27,8 @@ const variables = z.object({
     z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
     'EUR',
   ),
+  /** For bodies that staff send again. */
+  CHANNELS: z._default(z.string(), '{}'),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
   DATABASE_SPACE_LIMIT_MIB: optionalWholeNumber(1, 100_000_000),
   WEBHOOKS: door('webhooks'),
@@ -37,6 +40,13 @@ export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
   const values = parseSettings('api', z.object({ ...variables.shape, ...commonBindings }), env);
+  // Without secrets: nothing that is signed comes here.
+  const { channels, faults } = readChannels(values.CHANNELS, {});
+  if (faults.length > 0)
+    throw new SettingsFault(
+      'api',
+      faults.map((fault) => `CHANNELS: ${fault}`),
+    );
   return {
     ...commonSettings(values),
     database: {
@@ -46,7 +56,8 @@ export function readApiSettings(env: Record<string, unknown>) {
       timeoutMs,
     },
     timeZone: values.BUSINESS_TIME_ZONE,
-    currency: values.DEFAULT_CURRENCY,
+    business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
+    channels,
     metricsOpen: values.METRICS_ACCESS === 'open',
     spaceLimitBytes:
       values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,

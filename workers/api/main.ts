@@ -8,7 +8,9 @@ import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { jobRoutes } from './jobs.ts';
 import { metrics } from './metrics.ts';
+import { noticeRoutes } from './notices.ts';
 import { paymentRoutes } from './payments.ts';
+import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 import { reversalRoutes } from './reversals.ts';
 import { stagingRoutes } from './staging.ts';
 import { stats } from './stats.ts';
@@ -45,6 +47,8 @@ export function createApi() {
   app.route('/api/v1/jobs', jobRoutes(callerCheck));
   app.route('/api/v1/payment-reversals', reversalRoutes(callerCheck));
   app.route('/api/payments', unversionedPaymentRoutes(callerCheck));
+  app.route('/api/v1/payment-notices', noticeRoutes(callerCheck));
+  app.route('/api/v1/rejected-webhooks', rejectedWebhookRoutes(callerCheck));
   return app;
 }
 

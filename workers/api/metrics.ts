@@ -30,6 +30,21 @@ export const about = {
     labels: ['channel', 'outcome'],
     help: 'Verified webhook payments by channel and outcome.',
   },
+  recoup_webhook_events_total: {
+    type: 'counter',
+    labels: ['channel', 'kind', 'outcome'],
+    help: 'Verified reversals, failures and notices by channel, kind and outcome.',
+  },
+  recoup_webhook_ignored_total: {
+    type: 'counter',
+    labels: ['channel', 'type'],
+    help: 'Verified events that are no payment by channel and type.',
+  },
+  recoup_webhook_rejected_total: {
+    type: 'counter',
+    labels: ['channel'],
+    help: 'Signed bodies or parts of them that could not be read.',
+  },
   recoup_webhook_duration_seconds: {
     type: 'histogram',
     labels: ['channel'],

@@ -24,7 +24,7 @@ export function createPaymentRecorder() {
     async (c: RequestContext<ApiSettings>): Promise<Response> => {
       const settings = c.get('settings');
       if (kept?.settings !== settings) {
-        kept = { settings, readPayment: createPaymentRequestReader(settings) };
+        kept = { settings, readPayment: createPaymentRequestReader(settings.business) };
       }
       const key = keyHeader(c);
       if (!key.ok) return key.refusal;

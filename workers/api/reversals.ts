@@ -34,7 +34,7 @@ export function createReverser() {
   return async (c: RequestContext<ApiSettings>): Promise<Response> => {
     const settings = c.get('settings');
     if (kept?.settings !== settings) {
-      kept = { settings, readReversal: createReversalRequestReader(settings) };
+      kept = { settings, readReversal: createReversalRequestReader(settings.business) };
     }
     const referenceNumber = c.req.param('reference') ?? '';
     if (!isReferenceNumber(referenceNumber)) return refuse(c, 'not_found');

@@ -4,6 +4,7 @@ import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { parseInstant } from '../../shared/calendar-date.ts';
 import { isNumberSource, type NumberSource, parseExactJson, readExactJson } from '../../shared/exact-json.ts';
+import { requestJob } from '../../shared/operations/request-job.ts';
 import { identifier } from '../../shared/payments/payment-body.ts';
 import { currencyMessage, isCurrency } from '../../shared/payments/payment-fields.ts';
 import { type QuarantinedRow, readQuarantined, readStagingChanges } from '../../shared/read/staging.ts';
@@ -132,6 +133,12 @@ const shown = (row: QuarantinedRow) => ({
 
 export function stagingRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
   const routes = new Hono<Scope<ApiSettings>>();
+
+  /** The same as asking for the job by its name. */
+  routes.post('/run', callerCheck('jobs:run'), async (c) => {
+    const db = openDatabase(c.get('settings').database);
+    return c.json(await requestJob(db, { job: 'staging', actor: actorOf(c.get('caller')) }), 202);
+  });
 
   routes.get('/quarantined', callerCheck('staging:read'), validQuery(listParameters), async (c) => {
     const { limit, after, reason } = c.req.valid('query');

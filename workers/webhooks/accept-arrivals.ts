@@ -3,7 +3,7 @@
 // evicts, so that the answer is true. Where it is away, too, or full, the fault stands. Nothing is marked as seen.
 
 import { DatabaseFault } from '../../shared/database.ts';
-import { errorFields, type Log } from '../../shared/log.ts';
+import type { Log } from '../../shared/log.ts';
 import { writeAcceptedArrival } from '../../shared/payments/accepted-arrival.ts';
 import type { Arrival } from '../../shared/payments/arrival.ts';
 import { paymentIdOf } from '../../shared/payments/payment.ts';
@@ -16,7 +16,8 @@ export interface Accepted {
   paymentId: string | null;
 }
 
-const appendTimeoutMs = 2_000;
+/** Long enough for a burst: whoever is refused instead comes again and makes it worse. */
+const appendTimeoutMs = 5_000;
 
 /** Appends all or, when the stream would grow beyond its limit, none: it is never trimmed. Answers how many. */
 const append = `
@@ -40,14 +41,14 @@ export async function acceptDuringOutage<T>(
   } catch (fault) {
     const { accepted } = settings;
     if (!accepted || !(fault instanceof DatabaseFault && fault.retryable)) throw fault;
-    log.warn('database_away', errorFields(fault));
+    log.warn('database_away', { error: fault.message });
     try {
       const redis = openRedis(accepted.redis, appendTimeoutMs);
       const parameters = [String(accepted.maxLength), ...arrivals.map(writeAcceptedArrival)];
       const appended = await redis.eval(append, [accepted.stream], parameters);
       if (Number(appended) !== arrivals.length) throw new Error('the stream is full');
     } catch (error) {
-      log.error('accept_failed', errorFields(error));
+      log.error('accept_failed', { error: error instanceof Error ? error.message : String(error) });
       throw fault;
     }
     return Promise.all(arrivals.map(accept));

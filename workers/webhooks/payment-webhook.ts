@@ -1,23 +1,33 @@
-// A signed webhook becomes exactly one payment. The order of the checks: channel, address, rate, media type, size,
-// signature, body; nothing of an unsigned body is looked at. One database round trip on the way to the answer.
+// A signed webhook becomes what it brings: payments, reversals, failures, notices. The order of the checks: channel,
+// address, rate, media type, size, signature, body; nothing of an unsigned body is looked at. One database round trip on
+// the way to a payment's answer.
 
+import type { Database } from '../../shared/database.ts';
+import { errorFields } from '../../shared/log.ts';
 import { isWithin } from '../../shared/payments/address-block.ts';
-import type { Channel } from '../../shared/payments/channel.ts';
+import type { Outcome } from '../../shared/payments/arrival.ts';
+import { type Channel, schemeOf } from '../../shared/payments/channel.ts';
 import type { SignatureRefusal } from '../../shared/payments/channels/signature.ts';
 import type { Recorded } from '../../shared/payments/payment.ts';
-import { createPaymentBodyReader, type ReadPaymentBody } from '../../shared/payments/payment-body.ts';
+import type { BodyRefusal } from '../../shared/payments/payment-body.ts';
+import { type Parsed, ProviderFault } from '../../shared/payments/scheme.ts';
 import { verifySignature } from '../../shared/payments/verify-signature.ts';
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
+import { openDatabase } from '../database.ts';
 import { readBody } from '../read-body.ts';
 import { openRedis } from '../redis.ts';
 import { type Accepted, acceptDuringOutage } from './accept-arrivals.ts';
 import type { WebhooksSettings } from './env.ts';
+import { createGuard, type Guard, noGuard } from './guard.ts';
+import { keepRejected } from './keep-rejected.ts';
 import { RateLimit, rateLimitTimeoutMs } from './rate-limit.ts';
+import { recordAll } from './record-arrivals.ts';
 import { createRecorder, type RecordPayment } from './record-payment.ts';
 
 type Ctx = RequestContext<WebhooksSettings>;
+/** What became of an arrival, or that it is kept until it can be recorded. */
+type Answered = Outcome | Accepted;
 
-const bodyLimitBytes = 64 * 1024;
 const signatureDetails: Record<SignatureRefusal, string> = {
   no_secret: 'This channel accepts nothing until it has a secret.',
   missing_header: 'A header that the signature scheme needs is missing.',
@@ -29,19 +39,21 @@ const signatureDetails: Record<SignatureRefusal, string> = {
 /** What an isolate keeps between requests: plain data only, no connections. */
 interface Kept {
   settings: WebhooksSettings;
-  readPayment: ReadPaymentBody;
   rateLimit: RateLimit;
+  guard: Guard;
   record: RecordPayment;
+  db: Database;
 }
 
 export function createPaymentWebhook() {
   let current: Kept | undefined;
-  const keep = (settings: WebhooksSettings): Kept => ({
-    settings,
-    readPayment: createPaymentBodyReader(settings.business),
-    rateLimit: new RateLimit(settings.rateLimitPerMinute),
-    record: createRecorder(settings),
-  });
+  const keep = (settings: WebhooksSettings): Kept => {
+    // Without the outage path a fault is the answer; with it, nobody waits for it again and again.
+    const guard = settings.accepted ? createGuard() : noGuard;
+    const rateLimit = new RateLimit(settings.rateLimitPerMinute);
+    const db = openDatabase(settings.database);
+    return { settings, rateLimit, guard, record: createRecorder(settings, guard), db };
+  };
 
   return async (c: Ctx): Promise<Response> => {
     const settings = c.get('settings');
@@ -58,50 +70,117 @@ export function createPaymentWebhook() {
       Date.now(),
     );
     if (wait !== undefined) return refuse(c, 'rate_limited', { retryAfterSeconds: wait });
-    if (!isPlainJson(c.req.raw.headers)) return refuse(c, 'unsupported_media_type');
+    const scheme = schemeOf(channel);
+    if (!isOf(scheme.mediaType, c.req.raw.headers)) return refuse(c, 'unsupported_media_type');
 
-    const body = await readBody(c.req.raw, bodyLimitBytes, settings.bodyTimeoutMs);
+    const body = await readBody(c.req.raw, scheme.bodyLimit, settings.bodyTimeoutMs);
     if (!body.ok) return refuse(c, body.refusal);
     const signed = { header: (name: string) => c.req.header(name), body: body.value };
-    const verified = await verifySignature(channel, signed, new Date());
-    if (!verified.ok) {
-      c.get('log').warn('signature_refused', { channel: channel.name, reason: verified.refusal });
-      return refuse(c, 'invalid_signature', { detail: signatureDetails[verified.refusal] });
+    const verified = await verifySignature(channel, signed, new Date(), within(settings.bodyTimeoutMs)).catch(
+      (error) => {
+        if (error instanceof ProviderFault) return error;
+        throw error;
+      },
+    );
+    if (verified instanceof ProviderFault) {
+      c.get('log').error('provider_away', { channel: channel.name, error: verified.message });
+      return refuse(c, 'unavailable', { detail: "The provider's API is away.", retryAfterSeconds: 5 });
     }
+    if (!verified.ok) return refuseSignature(c, channel, verified.refusal);
     c.set('channel', channel.name);
 
-    const payment = kept.readPayment(body.value, channel);
-    if (!payment.ok) {
-      return payment.refusal.kind === 'malformed'
-        ? refuse(c, 'malformed_body', { detail: payment.refusal.reason })
-        : refuse(c, 'invalid_request', { errors: payment.refusal.faults });
+    const parsed = scheme.parse(verified.value?.body ?? body.value, channel, settings.business);
+    if (!parsed.ok) {
+      const { refusal } = parsed;
+      // The sender is told in any case, and sends it again.
+      await keepRejected(c, channel, [{ body: body.value, refusal }]).catch((error) =>
+        c.get('log').error('rejected_body_not_kept', errorFields(error)),
+      );
+      return refuseBody(c, refusal);
     }
-    const arrivals = [{ kind: 'payment' as const, payment: payment.value }];
-    const [recorded] = await acceptDuringOutage(settings, c.get('log'), arrivals, async () => [
-      await kept.record(payment.value, c.get('afterwards')),
-    ]);
-    return answer(c, channel, recorded as Recorded | Accepted);
+    const { arrivals, rejected } = parsed.value;
+    const outcomes = await acceptDuringOutage(settings, c.get('log'), arrivals, () =>
+      recordAll(arrivals, { ...kept, afterwards: c.get('afterwards') }),
+    );
+    // A part that is not kept must not be answered as if it were.
+    if (rejected.length > 0) await keepRejected(c, channel, rejected);
+    count(c, channel, parsed.value, outcomes);
+    // The parts that are not signed remain with the sender; the others will be duplicates.
+    if (verified.value?.unsigned) return refuseSignature(c, channel, 'mismatch');
+    return scheme.single
+      ? answerSingle(c, channel, outcomes[0] as Recorded | Accepted)
+      : answer(c, channel, parsed.value, outcomes);
   };
 }
 
 const isAllowed = (channel: Channel, address: string) =>
   channel.allow.length === 0 || channel.allow.some((block) => isWithin(address, block));
 
-const isPlainJson = (headers: Headers) =>
-  /^application\/(json|[\w.-]+\+json)\s*(;|$)/i.test(headers.get('content-type') ?? '') &&
+const isOf = (mediaType: RegExp, headers: Headers) =>
+  mediaType.test(headers.get('content-type') ?? '') &&
   /^(identity)?$/i.test(headers.get('content-encoding') ?? '');
 
-const statuses = { created: 201, duplicate: 200, accepted: 202 } as const;
+const within = (timeoutMs: number) => (url: string, init?: RequestInit) =>
+  fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
 
-function answer(c: Ctx, channel: Channel, recorded: Recorded | Accepted): Response {
-  const { outcome, paymentId } = recorded;
-  c.get('afterwards').counts.add('recoup_webhook_payments_total', { channel: channel.name, outcome });
-  c.get('log').info('payment', { channel: channel.name, outcome, payment_id: paymentId });
-  const body = { status: outcome, payment_id: paymentId };
-  if (recorded.outcome !== 'conflict') return c.json(body, statuses[recorded.outcome]);
-  const { conflictId } = recorded;
-  if (channel.conflict === 200) return c.json({ ...body, conflict_id: conflictId }, 200);
-  return refuse(c, 'payment_conflict', {
-    members: { payment_id: recorded.paymentId, conflict_id: conflictId },
+function refuseSignature(c: Ctx, channel: Channel, refusal: SignatureRefusal): Response {
+  c.get('log').warn('signature_refused', { channel: channel.name, reason: refusal });
+  return refuse(c, 'invalid_signature', { detail: signatureDetails[refusal] });
+}
+
+const refuseBody = (c: Ctx, refusal: BodyRefusal): Response =>
+  refusal.kind === 'malformed'
+    ? refuse(c, 'malformed_body', { detail: refusal.reason })
+    : refuse(c, 'invalid_request', { errors: refusal.faults });
+
+function count(c: Ctx, channel: Channel, { arrivals, ignored }: Parsed, outcomes: readonly Answered[]): void {
+  const { counts } = c.get('afterwards');
+  const { ignoredTypes } = schemeOf(channel);
+  arrivals.forEach(({ kind }, i) => {
+    const { outcome } = outcomes[i] as Answered;
+    if (kind === 'payment') counts.add('recoup_webhook_payments_total', { channel: channel.name, outcome });
+    else counts.add('recoup_webhook_events_total', { channel: channel.name, kind, outcome });
+    c.get('log').info(kind, { channel: channel.name, ...idsOf(outcomes[i] as Answered), outcome });
   });
+  for (const type of ignored) {
+    const known = ignoredTypes.includes(type) ? type : 'other';
+    counts.add('recoup_webhook_ignored_total', { channel: channel.name, type: known });
+  }
+}
+
+const idsOf = (outcome: Answered) => ({
+  ...('paymentId' in outcome && outcome.paymentId ? { payment_id: outcome.paymentId } : {}),
+  ...('conflictId' in outcome ? { conflict_id: outcome.conflictId } : {}),
+  ...('reversalId' in outcome && outcome.reversalId ? { reversal_id: outcome.reversalId } : {}),
+});
+
+const refuseConflict = (c: Ctx, { paymentId, conflictId }: Extract<Recorded, { outcome: 'conflict' }>) =>
+  refuse(c, 'payment_conflict', { members: { payment_id: paymentId, conflict_id: conflictId } });
+
+const statuses = { created: 201, duplicate: 200, conflict: 200, accepted: 202 } as const;
+
+function answerSingle(c: Ctx, channel: Channel, recorded: Recorded | Accepted): Response {
+  if (recorded.outcome === 'conflict' && channel.conflict === 409) return refuseConflict(c, recorded);
+  const { outcome } = recorded;
+  return c.json({ status: outcome, ...idsOf(recorded) }, statuses[outcome]);
+}
+
+/** What a provider reads: that it need not send this again, whatever became of it. */
+function answer(
+  c: Ctx,
+  channel: Channel,
+  { arrivals, ignored, rejected }: Parsed,
+  outcomes: readonly Answered[],
+): Response {
+  const conflict = outcomes.find((outcome) => 'conflictId' in outcome);
+  if (conflict && channel.conflict === 409) return refuseConflict(c, conflict);
+  const { acknowledgement } = schemeOf(channel);
+  if (acknowledgement !== undefined) return c.text(acknowledgement);
+  const results = arrivals.map(({ kind }, i) => {
+    const outcome = outcomes[i] as Answered;
+    return { kind, status: outcome.outcome, ...idsOf(outcome) };
+  });
+  const waits = outcomes.some(({ outcome }) => outcome === 'accepted');
+  const body = { status: 'accepted', results, ignored: ignored.length, rejected: rejected.length };
+  return c.json(body, waits ? 202 : 200);
 }

@@ -7,7 +7,7 @@ import type { Afterwards } from '../afterwards.ts';
 import { openRedis } from '../redis.ts';
 import { createCommit } from './commit-payment.ts';
 import type { WebhooksSettings } from './env.ts';
-import { guarded } from './guarded-commit.ts';
+import type { Guard } from './guard.ts';
 import { markKey, markValue, redisAskTimeoutMs, SeenInMemory, seenInRedis } from './seen-payments.ts';
 
 /** A database slower than this is helped by asking Redis whether the payment is known already. */
@@ -16,10 +16,10 @@ const slowDatabaseMs = 300;
 export type RecordPayment = (payment: NewPayment, afterwards: Afterwards) => Promise<Recorded>;
 
 /** Memory, then Postgres, and Redis only where Postgres is slow or away. Throws DatabaseFault. */
-export function createRecorder(settings: WebhooksSettings): RecordPayment {
+export function createRecorder(settings: WebhooksSettings, guard: Guard): RecordPayment {
   const seen = new SeenInMemory(settings.memoryCacheSize);
   for (const recent of settings.recentPayments.toReversed()) seen.set(identityOf(recent), recent);
-  const commit = settings.accepted ? guarded(createCommit(settings)) : createCommit(settings);
+  const commit = createCommit(settings);
 
   return async (payment, afterwards) => {
     const { counts } = afterwards;
@@ -33,7 +33,7 @@ export function createRecorder(settings: WebhooksSettings): RecordPayment {
     if (inMemory?.factsHash === facts) return { outcome: 'duplicate', paymentId: inMemory.paymentId };
 
     const startedAt = Date.now();
-    const recording = commit(payment);
+    const recording = guard(() => commit(payment));
     const recorded = await unlessSlow(recording, async () => {
       if (settings.redisCacheTtlSeconds === 0) return undefined;
       const asked = seenInRedis(openRedis(settings.redis, redisAskTimeoutMs), identity);

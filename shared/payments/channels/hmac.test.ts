@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { ChannelOf } from '../channel.ts';
+import { type ChannelOf, readChannels } from '../channel.ts';
 import { standardChannel } from '../testing.ts';
 import { verifySignature } from '../verify-signature.ts';
 
@@ -141,4 +141,23 @@ test('without a timestamp header nobody looks at one', async () => {
 test('a channel without a secret accepts nothing, not even what an empty secret signs', async () => {
   const channel = channelOf({ secrets: [] });
   expect(await verdict(channel, { 'x-signature': sign(channel, body, { by: '' }) })).toBe('no_secret');
+});
+
+test('a sender that signs like GitHub needs its header and prefix named, and nothing else', async () => {
+  const { channels, faults } = readChannels(
+    '{"github": {"scheme": "hmac", "header": "X-Hub-Signature-256", "prefix": "sha256="}}',
+    { CHANNEL_GITHUB_SECRET: "It's a Secret to Everybody" },
+  );
+  expect(faults).toEqual([]);
+  // The example of GitHub's own documentation, "Validating webhook deliveries".
+  const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
+  const headers: Record<string, string> = { 'X-Hub-Signature-256': signature };
+  const verified = (text: string) =>
+    verifySignature(
+      channels.get('github')!,
+      { header: (name) => headers[name], body: Uint8Array.from(Buffer.from(text)) },
+      now,
+    );
+  expect(await verified('Hello, World!')).toEqual({ ok: true, value: undefined });
+  expect(await verified('Hello, World?')).toEqual({ ok: false, refusal: 'mismatch' });
 });

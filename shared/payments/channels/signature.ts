@@ -10,7 +10,13 @@ export interface SignedRequest {
 }
 
 export type SignatureRefusal = 'no_secret' | 'missing_header' | 'malformed_header' | 'expired' | 'mismatch';
-export type Verified = Result<undefined, SignatureRefusal>;
+/** The part of the body that is signed, and how many others are not, where the provider signs in parts. */
+interface SignedPart {
+  body: Uint8Array<ArrayBuffer>;
+  unsigned: number;
+}
+/** Without a part all of the body is signed. */
+export type Verified = Result<SignedPart | undefined, SignatureRefusal>;
 
 const toleranceSeconds = 300;
 const encoder = new TextEncoder();
@@ -75,3 +81,8 @@ export async function hmacMatches(
 }
 
 export const secretBytes = (secret: string): Uint8Array<ArrayBuffer> => encoder.encode(secret);
+
+export const hexOf = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+
+export const base64Of = (bytes: Uint8Array): string => btoa(String.fromCharCode(...bytes));

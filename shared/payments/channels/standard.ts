@@ -1,9 +1,10 @@
 // Standard Webhooks 1.0 (standardwebhooks.com): the HMAC-SHA256 of `{id}.{timestamp}.{body}` in base64, several
-// signatures allowed in the header so that the sender can rotate too.
+// signatures allowed in the header so that the sender can rotate too. The body is the documented payment.
 
 import { ok, refused } from '../../result.ts';
-import type { ChannelOf } from '../channel.ts';
+import { type ChannelBase, json, type Scheme, usualBodyLimit } from '../scheme.ts';
 import {
+  base64Of,
   fromBase64,
   hmacMatches,
   type SignedRequest,
@@ -11,14 +12,30 @@ import {
   timestampFault,
   type Verified,
 } from './signature.ts';
+import { parseSingle } from './single.ts';
 
 const signaturesLimit = 8;
 
-export async function verifyStandard(
-  channel: ChannelOf<'standard'>,
-  request: SignedRequest,
-  now: Date,
-): Promise<Verified> {
+export const standard = {
+  settings: {},
+  secret: { fault: secretFault, of: (random) => `whsec_${base64Of(random)}` },
+  mediaType: json,
+  bodyLimit: usualBodyLimit,
+  single: true,
+  ignoredTypes: [],
+  identifiers: [],
+  verify,
+  parse: parseSingle,
+} satisfies Scheme;
+
+function secretFault(secret: string): string | undefined {
+  const key = /^whsec_[A-Za-z0-9+/]+=*$/.test(secret) ? fromBase64(secret.slice('whsec_'.length)) : undefined;
+  return key && key.length >= 24 && key.length <= 64
+    ? undefined
+    : 'expected whsec_ and 24 to 64 bytes in base64';
+}
+
+async function verify(channel: ChannelBase, request: SignedRequest, now: Date): Promise<Verified> {
   const id = request.header('webhook-id');
   const timestamp = request.header('webhook-timestamp');
   const signatureList = request.header('webhook-signature');

@@ -1,0 +1,112 @@
+// What every container does around its work: a pool, a log, loops side by side with one heartbeat for all of them,
+// probes, a drain when the signal comes, and a farewell. Any number of instances may run; what they share out between
+// them is the work's own business.
+
+import { hostname } from 'node:os';
+import { createLog, type Log, type LogFields, type LogLevel } from '../shared/log.ts';
+import { beat } from '../shared/operations/beat.ts';
+import type { Heartbeat } from '../shared/operations/heartbeat.ts';
+import { signOff } from '../shared/operations/sign-off.ts';
+import { retiredSettings } from '../shared/retired-settings.ts';
+import { openPool, type Pool } from './database.ts';
+import { type LoopOptions, type LoopState, runLoop } from './loop.ts';
+import { openProbes } from './probes.ts';
+import { within } from './time-limit.ts';
+
+const statementTimeoutMs = 10_000;
+const stuckAfterMs = 60_000;
+const drainTimeoutMs = 20_000;
+const closeTimeoutMs = 5_000;
+
+export interface ContainerSettings {
+  logLevel: LogLevel;
+  heartbeatMs: number;
+  probePort: number | undefined;
+  database: { url: string; min: number; max: number };
+}
+
+/** What the work is given. */
+export interface Tools {
+  db: Pool;
+  log: Log;
+  instance: string;
+  signal: AbortSignal;
+}
+
+type Condition = Pick<Heartbeat, 'healthy' | 'detail'>;
+
+/** One of the loops; its name begins its log events. */
+interface Part {
+  step: () => Promise<number>;
+  idleMs: LoopOptions['idleMs'];
+  heartbeat: (state: LoopState) => Condition | Promise<Condition>;
+}
+
+export interface Work {
+  /** Told once when it starts. */
+  about: LogFields;
+  parts: Record<string, Part>;
+  /** Resolves when what the loops left running has ended, too. */
+  ended?: () => Promise<unknown>;
+  /** Connections of its own. Does not throw. */
+  close?: () => Promise<unknown>;
+}
+
+/** Runs until the signal. `drained` is false when something had to be left behind. */
+export async function runContainer(
+  name: string,
+  settings: ContainerSettings,
+  env: Record<string, string | undefined>,
+  signal: AbortSignal,
+  open: (tools: Tools) => Work | Promise<Work>,
+): Promise<{ drained: boolean }> {
+  const instance = `${hostname()}-${process.pid}`;
+  const log = createLog(settings.logLevel, { process: name, instance });
+  for (const line of retiredSettings(env)) log.warn('retired_setting', { message: line });
+
+  const probes = await openProbes(settings.probePort);
+  const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
+  const work = await open({ db, log, instance, signal });
+  log.info(`${name}_started`, work.about);
+
+  const tell = probes.watching((heartbeat) => beat(db, heartbeat));
+  const told = new Map<string, Condition>();
+  const beatTogether = () =>
+    tell({
+      process: name,
+      instance,
+      healthy: [...told.values()].every(({ healthy }) => healthy),
+      detail: Object.assign({}, ...[...told.values()].map(({ detail }) => detail), db.stats()),
+    });
+  const loops = Object.entries(work.parts).map(([part, { step, idleMs, heartbeat }]) =>
+    runLoop({
+      name: part,
+      step,
+      idleMs,
+      backoff: { minMs: 200, maxMs: 5_000 },
+      beat: async (state) => {
+        told.set(part, await heartbeat(state));
+        await beatTogether();
+      },
+      heartbeatMs: settings.heartbeatMs,
+      stuckAfterMs,
+      drainTimeoutMs,
+      signal,
+      log,
+    }),
+  );
+  const ends = await Promise.all(loops);
+  const rest = await within(drainTimeoutMs, Promise.resolve(work.ended?.())).then(
+    () => true,
+    () => false,
+  );
+  const drained = rest && ends.every((end) => end.drained);
+
+  const close = async () => {
+    await signOff(db, name, instance).catch(() => {});
+    await Promise.all([work.close?.(), db.close(), probes.close()]);
+  };
+  await within(closeTimeoutMs, close()).catch(() => {});
+  log.info(`${name}_stopped`, { drained });
+  return { drained };
+}

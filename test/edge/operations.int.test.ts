@@ -367,7 +367,13 @@ describe.each(runtimes)('on %s', (runtime) => {
       const stripe = (type: string, object: object) =>
         deliver(
           world.edge,
-          { id: `evt_${type}`, object: 'event', type, created: Math.floor(Date.now() / 1000), data: { object } },
+          {
+            id: `evt_${type}`,
+            object: 'event',
+            type,
+            created: Math.floor(Date.now() / 1000),
+            data: { object },
+          },
           { channel: 'stripe' },
         );
       await stripe('charge.succeeded', { id: 'ch_1' });

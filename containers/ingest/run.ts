@@ -1,4 +1,5 @@
-// Ingest's life: staging and the jobs beside each other until the signal; what they have begun ends at its next step.
+// Ingest's life: staging, notices and jobs beside each other until the signal; what they have begun ends at its next
+// step.
 
 import { openPool } from '../database.ts';
 import { runningJobs } from '../jobs.ts';

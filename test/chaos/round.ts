@@ -40,9 +40,8 @@ const staged = 150;
 const senders = 8;
 const settledWithinMs = 60_000;
 
-/** Processes that come back when they are killed. */
-class Cast {
-  readonly kills: Record<Victim, number> = { edge: 0, ingest: 0, publisher: 0, drain: 0 };
+/** Processes that come back when they are killed. They live on from round to round. */
+export class Cast {
   #alive = new Map<Victim, ContainerProcess>();
   #env: Arena['env'];
 
@@ -55,13 +54,13 @@ class Cast {
     this.#alive.set(victim, spawnContainer(victim, this.#env[victim]));
   }
 
+  /** Returns when the process is gone and another one is starting. */
   async kill(victim: Victim): Promise<void> {
     const { child, exited } = this.#alive.get(victim) as ContainerProcess;
     child.kill('SIGKILL');
     const { signal } = await exited;
     // One that ended by itself has something to say, and a round must not hide it.
     if (signal !== 'SIGKILL') throw new Error(`${victim} had ended by itself: ${this.#words(victim)}`);
-    this.kills[victim] += 1;
     this.#start(victim);
   }
 
@@ -70,6 +69,7 @@ class Cast {
     return `${errors()} ${JSON.stringify(lines.slice(-5))}`;
   }
 
+  /** Stops them in order; each must end as it should. */
   async end(): Promise<void> {
     const ends = [...this.#alive].map(async ([victim, { child, exited }]) => {
       child.kill('SIGTERM');
@@ -79,6 +79,7 @@ class Cast {
     await Promise.all(ends);
   }
 
+  /** For when something has gone wrong already. */
   killAll(): void {
     for (const { child } of this.#alive.values()) child.kill('SIGKILL');
   }
@@ -137,16 +138,18 @@ async function sendUntilTaken(
 }
 
 /** Plays one round and checks it. Throws what does not hold. */
-export async function playRound(arena: Arena, seed: number): Promise<RoundReport> {
+export async function playRound(arena: Arena, cast: Cast, seed: number): Promise<RoundReport> {
   const chance = seeded(seed);
   const prefix = `CHAOS-${seed}-${randomUUID().slice(0, 8)}`;
   const byWebhook = bodies(chance, `${prefix}-W`, webhooks);
   // A third of what is staged has come by webhook as well.
   const byStaging = [...byWebhook.slice(0, staged / 3), ...bodies(chance, `${prefix}-S`, (staged * 2) / 3)];
   const deliveries = [...byWebhook, ...byWebhook.slice(0, webhooks / 5)];
+  const until = Date.now() + settledWithinMs;
+  // So that it is killed at work, and not as it starts.
+  await sendUntilTaken(arena, byWebhook[0] as Body, until);
   const startedAt = Date.now();
-  const until = startedAt + settledWithinMs;
-  const cast = new Cast(arena.env);
+  const kills: Record<Victim, number> = { edge: 0, ingest: 0, publisher: 0, drain: 0 };
   try {
     const answers: Record<string, number> = {};
     const ids = new Map<string, string>();
@@ -164,26 +167,26 @@ export async function playRound(arena: Arena, seed: number): Promise<RoundReport
     });
     const killing = (async () => {
       while (Date.now() < startedAt + roundMs) {
-        await sleep(chance.between(80, 500));
-        await cast.kill(chance.pick(victims));
+        await sleep(chance.between(100, 700));
+        const victim = chance.pick(victims);
+        await cast.kill(victim);
+        kills[victim] += 1;
       }
     })();
     const cutting = (async () => {
-      await sleep(chance.between(0, roundMs / 2));
+      await sleep(chance.between(0, 200));
       await arena.gate.goAway();
-      await sleep(chance.between(200, 1_000));
+      await sleep(chance.between(300, 1_000));
       await arena.gate.comeBack();
     })();
     const staging = stage(arena.db, byStaging, chance);
     await Promise.all([...sending, killing, cutting, staging]);
     await settled(arena, until);
-    await cast.end();
 
     const expected = [...byWebhook, ...byStaging.slice(staged / 3)];
     await check(arena, prefix, expected, ids);
-    return { seed, kills: cast.kills, answers, payments: expected.length };
+    return { seed, kills, answers, payments: expected.length };
   } finally {
-    cast.killAll();
     await arena.gate.comeBack();
   }
 }

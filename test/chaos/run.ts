@@ -11,7 +11,7 @@ import { startPostgres } from '../../dev/servers/postgres.ts';
 import { startRedis } from '../../dev/servers/redis.ts';
 import { migrate, type Role, roles, setRolePasswords } from '../../drizzle/migrate.ts';
 import { openArena } from './arena.ts';
-import { playRound } from './round.ts';
+import { Cast, playRound } from './round.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
@@ -45,11 +45,13 @@ try {
   ending.defer(() => owner.close());
   const arena = await openArena({ db: owner, urlFor, redisUrl: redis.url });
   ending.use(arena);
+  const cast = new Cast(arena.env);
+  ending.defer(() => cast.killAll());
 
   for (let n = 0; n < rounds; n++) {
     const seed = firstSeed + n;
     try {
-      const { payments, kills, answers } = await playRound(arena, seed);
+      const { payments, kills, answers } = await playRound(arena, cast, seed);
       const killed = Object.entries(kills).map(([name, count]) => `${name} ${count}`);
       console.log(
         `round ${n + 1} of ${rounds}, seed ${seed}: ${payments} payments once each; killed ${killed.join(', ')}; answers ${JSON.stringify(answers)}`,

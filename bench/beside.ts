@@ -18,6 +18,9 @@ export interface Beside {
 
 type Settings = Record<string, string>;
 
+// Each server adds a listener that stops it when we leave; with the stack's there are more than Node finds usual.
+process.setMaxListeners(50);
+
 export const pidIn = (file: string): number => Number.parseInt(readFileSync(file, 'utf8'), 10);
 
 export async function webhooksInWorkerd({ inside }: Stack, folder: string, more: Settings): Promise<Beside> {

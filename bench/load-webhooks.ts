@@ -191,10 +191,10 @@ async function main(): Promise<boolean> {
       Object.fromEntries(
         Object.keys(pids).map((name) => {
           const [start, mid, end] = [memory.start[name], memory.middle[name], memory.end[name]];
-          const ratio = start && end ? +(end / start).toFixed(2) : undefined;
+          const ratio = mid && end ? +(end / mid).toFixed(2) : undefined;
           return [
             name,
-            { 'MiB at the start': start, 'in the middle': mid, 'at the end': end, 'end / start': ratio },
+            { 'MiB at the start': start, 'in the middle': mid, 'at the end': end, 'end / middle': ratio },
           ];
         }),
       ),

@@ -135,6 +135,30 @@ describe('faults', () => {
     expect(sizes()).toEqual([1, 2]);
   });
 
+  test('those that wait while the database does not answer have its fault too, and the next one is tried anew', async () => {
+    const { record, statements, sizes } = heldVerb();
+    const commit = groupCommit(record, { perStatement: 1, inFlight: 1, slowMs: 50, waiting: 10 });
+    const all = Promise.allSettled(['A', 'B', 'C'].map((name) => commit(named(name))));
+    const fault = away();
+    statements[0]!.end(fault);
+    expect(await all).toMatchObject([{ reason: fault }, { reason: fault }, { reason: fault }]);
+    const next = commit(named('D'));
+    await turns();
+    expect(sizes()).toEqual([1, 1]);
+    statements[1]!.end();
+    expect((await next).paymentId).toBe('D');
+  });
+
+  test('a database that answers with a fault is asked for those that wait', async () => {
+    const { record, statements } = heldVerb();
+    const commit = groupCommit(record, { perStatement: 1, inFlight: 1, slowMs: 50, waiting: 10 });
+    const all = Promise.allSettled(['A', 'B'].map((name) => commit(named(name))));
+    statements[0]!.end(new DatabaseFault('', { sqlState: '40P01', cause: undefined }));
+    await turns();
+    statements[1]!.end();
+    expect((await all).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  });
+
   test('one bad payment among two hundred fails alone, found with two statements for each halving', async () => {
     let statements = 0;
     const record = async (payments: readonly NewPayment[]) => {

@@ -3,7 +3,8 @@
 //
 //   a statement of n payments    what follows for them
 //   succeeds                     each has its outcome
-//   retryable fault              all have this fault: the database is away, and every sender repeats
+//   retryable fault              all have this fault, because every sender repeats
+//   no answer, none beside it    so have those that wait: the database is away, and they would outwait their senders
 //   other fault, n > 1           its halves are tried, each as a statement of its own
 //   other fault, n = 1           this payment has the fault
 
@@ -57,7 +58,9 @@ export function groupCommit(
       group.forEach(({ resolve }, i) => void resolve(outcomes[i] as Recorded));
     } catch (fault) {
       const isEveryones = fault instanceof DatabaseFault && fault.retryable;
-      if (isEveryones || group.length === 1) return group.forEach(({ reject }) => void reject(fault));
+      const isAway = isEveryones && fault.sqlState === undefined && startedAt.size === 1;
+      const failed = isAway ? [...group, ...queue.splice(0)] : group;
+      if (isEveryones || group.length === 1) return failed.forEach(({ reject }) => void reject(fault));
       const half = Math.ceil(group.length / 2);
       await recordGroup(group.slice(0, half));
       await recordGroup(group.slice(half));

@@ -18,7 +18,17 @@ test('with a database alone, everything else has its default, and nothing is eve
   expect(readIngestSettings(database)).toEqual({
     logLevel: 'info',
     heartbeatMs: 5_000,
+    probePort: undefined,
     database: { url: database.DATABASE_URL, min: 1, max: 4 },
+    staging: {
+      business: { timeZone: 'UTC', currency: 'EUR' },
+      enabled: true,
+      idleMs: 30_000,
+      batchSize: 1_000,
+      workers: 2,
+      maxRetries: 3,
+    },
+    notices: { channels: new Map(), idleMs: 5_000, timeoutMs: 10_000 },
     partitions: { monthsAhead: 3 },
     retention: { keptMonths: 12, exportFolder: undefined },
   });
@@ -54,6 +64,13 @@ test('every fault is listed at once, by name, and never with the value', () => {
     'DB_POOL_MIN: is more than DB_POOL_MAX',
   ]);
   expect(found.join()).not.toContain('hunter2');
+});
+
+test('staging needs two connections beside those of its workers', () => {
+  expect(faults({ ...database, STAGING_WORKERS: '3' })).toEqual([
+    'DB_POOL_MAX: expected at least two more than STAGING_WORKERS',
+  ]);
+  expect(faults({ ...database, STAGING_WORKERS: '3', DB_POOL_MAX: '5' })).toEqual([]);
 });
 
 test('a file is no place for exports', () => {

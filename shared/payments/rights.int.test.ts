@@ -88,6 +88,7 @@ describe('the drain’s role', () => {
     expect(await rightsOf('recoup_drain')).toEqual({
       'operations.heartbeats': ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
       'payment_service.buried_arrivals': ['INSERT', 'SELECT'],
+      'payment_service.keep_notices': ['EXECUTE'],
       'payment_service.record_failures': ['EXECUTE'],
       'payment_service.record_payments': ['EXECUTE'],
       'payment_service.reverse_payments': ['EXECUTE'],
@@ -111,14 +112,17 @@ describe('the API role', () => {
       'payment_service.record_failures',
       'payment_service.record_payments',
       'payment_service.record_payments_once',
+      'payment_service.release_staged',
       'payment_service.retry_notice',
       'payment_service.reverse_payments',
       'payment_service.reverse_payments_once',
-      'payment_service.release_staged',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
-    expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([]);
+    // It asks for runs of jobs; no other table is its to write.
+    expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([
+      ['operations.job_runs', ['INSERT', 'SELECT']],
+    ]);
   });
 
   test('is turned away where it would write by itself', async () => {

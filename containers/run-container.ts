@@ -76,7 +76,7 @@ export async function runContainer(
       process: name,
       instance,
       healthy: [...told.values()].every(({ healthy }) => healthy),
-      detail: Object.assign({}, ...[...told.values()].map(({ detail }) => detail), db.stats()),
+      detail: Object.assign({ ...db.stats() }, ...[...told.values()].map(({ detail }) => detail)),
     });
   const loops = Object.entries(work.parts).map(([part, { step, idleMs, heartbeat }]) =>
     runLoop({

@@ -31,7 +31,11 @@ const variables = z.object({
   DB_POOL_MAX: wholeNumber(50, 1, 1_000),
   TRUSTED_PROXIES: blocks,
   LOG_LEVEL: logLevel(),
+  HEARTBEAT_SECONDS: wholeNumber(5, 1, 10),
 });
+
+/** Connections of its own role: for the memory at the start, and for heartbeats. */
+const ownPool = { min: 0, max: 2 };
 
 /** Throws SettingsFault. */
 export function readEdgeSettings(env: Record<string, string | undefined>) {
@@ -45,10 +49,13 @@ export function readEdgeSettings(env: Record<string, string | undefined>) {
     host: own.WORKERS_HOST,
     ports: { api: own.PORT, webhooks: own.WEBHOOKS_PORT, auth: own.AUTH_PORT },
     pool: { min: own.DB_POOL_MIN, max: own.DB_POOL_MAX, timeoutMs: database.timeoutMs },
-    warming: { databaseUrl: own.EDGE_DATABASE_URL, size: memoryCacheSize },
+    memoryCacheSize,
+    database: { url: own.EDGE_DATABASE_URL, ...ownPool },
+    heartbeatMs: own.HEARTBEAT_SECONDS * 1_000,
+    /** Its probes are beside the front door. */
+    probePort: undefined,
     trustedProxies: own.TRUSTED_PROXIES,
     logLevel: own.LOG_LEVEL,
     bindings,
   };
 }
-export type EdgeSettings = ReturnType<typeof readEdgeSettings>;

@@ -1,4 +1,4 @@
--- What the edge on Node warms its memory with before it reports ready, under a role that may do nothing else: of each
+-- What the edge on Node warms its memory with before it reports ready, under a role that may do nothing else but tell that it lives: of each
 -- of the latest payments its identity, its id and the hash of its facts, newest first. No amount, no account.
 do $$
 begin
@@ -21,5 +21,6 @@ language sql stable security definer set search_path = payment_service, pg_temp 
 $$;
 
 revoke all on function payment_service.facts_hash, payment_service.recent_payments from public;
-grant usage on schema payment_service to recoup_edge;
+grant usage on schema payment_service, operations to recoup_edge;
 grant execute on function payment_service.recent_payments to recoup_edge;
+grant select, insert, update, delete on operations.heartbeats to recoup_edge;

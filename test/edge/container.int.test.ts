@@ -108,7 +108,15 @@ describe.each(Object.keys(containerRuntimes) as Array<keyof typeof containerRunt
     expect([again.status, again.body]).toEqual([200, { status: 'duplicate', payment_id }]);
   });
 
-  test('until its memory is warm it answers probes alone; it waits for a database that is away', async () => {
+  test('during an outage it starts with a cold memory after a while, and accepts payments', async () => {
+    await world.gates.postgres.goAway();
+    const edge = await start(world.accepting);
+    await until(edge, '/startupz', 200);
+    const answer = await deliver(edge, aPayment());
+    expect([answer.status, answer.body.status]).toEqual([202, 'accepted']);
+  });
+
+  test('until its memory is warm it answers probes alone, and waits for a database that is away', async () => {
     await world.gates.postgres.goAway();
     const edge = await start();
     await until(edge, '/startupz', 503);

@@ -7,10 +7,10 @@ module.exports = {
   forbidden: [
     {
       name: 'shared-is-pure',
-      comment: 'shared/ runs unchanged in workerd and Node: web standards, zod and drizzle-orm only.',
+      comment: 'shared/ runs unchanged in workerd and Node: web standards, zod, drizzle-orm and uuid only.',
       severity: 'error',
       from: from('^shared/'),
-      to: { pathNot: ['^shared/', '^drizzle/schema/', 'node_modules/(zod|drizzle-orm)/'] },
+      to: { pathNot: ['^shared/', '^drizzle/schema/', 'node_modules/(zod|drizzle-orm|uuid)/'] },
     },
     {
       name: 'edge-has-no-node',

@@ -41,8 +41,8 @@ const rival = `with staged as materialized (
       and length(reference_number) between 1 and 255 and length(loan_account_number) between 1 and 20 and length(cif) between 1 and 20
   ), reference as (
     insert into payment_service.payment_references
-      (namespace, reference_number, payment_id, payment_date, amount, currency, loan_account_number, paid_on)
-    select 'default', reference_number, id, payment_date, amount, currency, loan_account_number, paid_on from staged
+      (namespace, reference_number, payment_id, payment_date, amount, currency, loan_account_number, cif, paid_on)
+    select 'default', reference_number, id, payment_date, amount, currency, loan_account_number, cif, paid_on from staged
     on conflict do nothing
     returning payment_id
   ), winner as materialized (
@@ -54,17 +54,14 @@ const rival = `with staged as materialized (
       payment_date, paid_on, payment_channel, 'staging', metadata, event_id, 'rival' from winner
   ), message as (
     insert into outbox.messages (destination, topic, key, event_id, payload)
-    select 'log', 'payment.events', loan_account_number, event_id, json_build_object(
-      'event_id', event_id,
-      'event_type', 'payment.recorded',
-      'timestamp', to_char(now() at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'payment', json_build_object(
-        'id', id, 'reference_number', reference_number, 'loan_account_number', loan_account_number, 'cif', cif,
-        'amount', round(amount, payment_service.currency_exponent(currency)), 'currency', currency,
-        'payment_date', to_char(payment_date at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-        'payment_channel', payment_channel, 'source', 'staging', 'metadata', metadata
-      ))::text
-    from winner
+    select 'log', m.topic, loan_account_number, event_id, m.payload
+    from winner cross join lateral (values
+      ('payment.events', payment_service.recorded_event(event_id, now(), id, reference_number, loan_account_number, cif, amount,
+        currency, payment_date, payment_channel, 'staging', metadata::json)),
+      ('payment.lifecycle', payment_service.lifecycle_event(event_id, 'PAYMENT_RECEIVED', reference_number, loan_account_number,
+        cif, amount, currency, now(), 'received', json_build_object('paymentId', id, 'currency', currency,
+          'paymentDate', payment_service.utc(payment_date), 'paymentChannel', payment_channel, 'source', 'staging')))
+    ) as m(topic, payload)
   )
   update payment_staging s set processed = true, processed_at = localtimestamp, outcome = 'recorded', payment_id = w.id
   from winner w where s.id = w.staging_id`;

@@ -33,7 +33,7 @@ export async function createTopics(
   await admin.disconnect();
 }
 
-/** By event id. */
+/** By topic and event id. */
 export async function readEvents(brokers: string, topics: readonly string[]): Promise<Map<string, Sent>> {
   const kafka = client(brokers);
   const admin = kafka.admin();
@@ -51,7 +51,8 @@ export async function readEvents(brokers: string, topics: readonly string[]): Pr
   await consumer.run({
     eachBatch: async ({ batch }) => {
       for (const { headers, timestamp, value } of batch.messages) {
-        const id = String(headers?.event_id);
+        // Both topics tell of one fact under one id.
+        const id = `${batch.topic} ${headers?.event_id}`;
         const appendedAt = Number(timestamp);
         const before = events.get(id);
         if (before) {

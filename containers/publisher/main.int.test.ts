@@ -53,7 +53,7 @@ function publish(env: Record<string, string> = {}): PublisherProcess {
   return publisher;
 }
 
-const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 20_000, interval: 50 });
+const eventually = <T>(read: () => T) => expect.poll(read, { timeout: 40_000, interval: 50 });
 const pending = async () => (await owner.query('select from outbox.messages')).length;
 const heartbeat = async () => {
   const [row] = await owner.query<{ healthy: boolean; detail: Record<string, unknown> }>(
@@ -111,7 +111,7 @@ test('it answers probes on the port it is given: started, alive, and ready only 
   await eventually(() => probe('/readyz')).toBe(200);
   expect(await stop(publisher)).toEqual({ code: 0, signal: null });
   expect(await probe('/livez')).toBeUndefined();
-}, 60_000);
+}, 120_000);
 
 test('settings that do not parse end it with code 1 and a readable list', async () => {
   const publisher = publish({ DATABASE_URL: '', PUBLISH_INTERVAL_MS: 'often' });

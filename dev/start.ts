@@ -57,7 +57,7 @@ Recoup is running (started in ${seconds} s).
   Webhooks     ${running.urls.webhooks}
   Auth         ${running.urls.auth}
   PostgreSQL   ${database.host}${database.pathname}
-  Redis        ${redis.host}
+  Redis        ${redis.host}   and one of its own for payments accepted during an outage
   Event log    ${logIsKafka ? `Kafka at ${running.kafkaBrokers}` : 'Redis stream payment.events (KAFKA_BROKERS makes it Kafka)'}
   Logs         ${relative(process.cwd(), join(stateFolder(), 'logs'))}/
   For scripts  ${relative(process.cwd(), join(stateFolder(), 'running.json'))}: addresses, channels' secrets, an API key

@@ -12,6 +12,7 @@ import { writeAcceptedArrival } from '../../shared/payments/accepted-arrival.ts'
 import type { NewPayment } from '../../shared/payments/payment.ts';
 import { newPayment } from '../../shared/payments/testing.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { seeded } from '../../test/seeded.ts';
 import { openPool, type Pool } from '../database.ts';
 import { type ContainerProcess, spawnContainer } from '../testing.ts';
 
@@ -237,18 +238,8 @@ test('a Redis that is killed and started again has kept every entry', async () =
   expect(await end(other, 'SIGTERM')).toEqual({ code: 0, signal: null });
 }, 60_000);
 
-/** mulberry32: the same numbers from 0 to 1 for the same seed. */
-function seeded(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('drains killed at any moment while payments keep coming lose nothing and record nothing twice', async () => {
-  const random = seeded(seed);
+  const random = seeded(seed).next;
   const stop = new AbortController();
   const payments: NewPayment[] = [];
   const accepting = (async () => {

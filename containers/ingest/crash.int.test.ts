@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { requestJob } from '../../shared/operations/request-job.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import { seeded } from '../../test/seeded.ts';
 import { openPool, type Pool } from '../database.ts';
 import { type ContainerProcess, spawnContainer } from '../testing.ts';
 import { readExport, verifyExport } from './export-files.ts';
@@ -34,16 +35,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** mulberry32: the same numbers from 0 to 1 for the same seed. */
-function seeded(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test('killed at any moment, no payment is lost and none is in two places', async () => {
   const folder = mkdtempSync(join(inject('runFolder'), 'crash-exports-'));
   const all: string[] = [];
@@ -54,7 +45,7 @@ test('killed at any moment, no payment is lost and none is in two places', async
     );
     all.push(...(await recordOn(owner, dates)));
   }
-  const random = seeded(seed);
+  const random = seeded(seed).next;
   const start = async () => {
     for (const job of ['partitions', 'retention'] as const) await requestJob(owner, { job, actor: 'test' });
     current = spawnContainer('ingest', {

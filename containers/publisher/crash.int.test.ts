@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, inject, test } from 'vitest';
 import { firstAppearances, insert, message } from '../../shared/outbox/testing.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../../test/database.ts';
+import { seeded } from '../../test/seeded.ts';
 import { openPool, type Pool } from '../database.ts';
 import { type Appended, type PublisherProcess, readStream, readTopic, spawnPublisher } from './testing.ts';
 
@@ -33,16 +34,6 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** mulberry32: the same numbers from 0 to 1 for the same seed. */
-function seeded(state: number): () => number {
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /**
  * Writes each key's messages in order and to every topic, in transactions of random size, some of them slow, until told
  * to stop.
@@ -55,7 +46,7 @@ async function writing(
   const written: string[] = [];
   await Promise.all(
     keys.map(async (key, i) => {
-      const random = seeded(seed + i);
+      const random = seeded(seed + i).next;
       for (let n = 0; !stop.aborted; ) {
         const batch = Array.from({ length: 1 + Math.floor(random() * 8) }, () => {
           const place = n++;
@@ -97,7 +88,7 @@ for (const [name, skipped, open] of logs) {
     async () => {
       const { env, read } = open();
       const topics = [`crash.${process.pid}`, `crash.lifecycle.${process.pid}`];
-      const random = seeded(seed);
+      const random = seeded(seed).next;
       // Some go through what is waiting in many steps, some in few.
       let batchSize = 7;
       const start = () => {

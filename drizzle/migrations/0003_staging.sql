@@ -1,9 +1,5 @@
 -- Staging becomes payments. The ETL's INSERT stays as it is: every new column has a default, and what a column would
 -- have refused (with the ETL's whole batch) is let in and quarantined row by row instead.
-do $$ begin
-  create role recoup_ingest nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
 
 -- None of this rewrites or reads the table. The check is not validated: no row there has an outcome yet.
 alter table public.payment_staging

@@ -1,10 +1,5 @@
 -- What providers' channels bring beside payments: notices, about which the provider is asked, and bodies that were signed
--- and could not be read. The ingest process asks, so it has a role here, whichever migration comes first.
-do $$ begin
-  create role recoup_ingest nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
-grant usage on schema payment_service to recoup_ingest;
+-- and could not be read.
 
 -- A notice is told apart by the provider's own id of it. `waiting` is asked at `next_try_at`; whoever asks moves that into
 -- the future first, so that nobody else does meanwhile, and a claim that dies is taken over. `attempts` names the claim.

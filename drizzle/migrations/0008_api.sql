@@ -185,10 +185,4 @@ revoke all on function operations.claim_key, operations.keep_answer, operations.
   payment_service.record_payments_once, payment_service.reverse_payments_once, payment_service.publish_again from public;
 grant execute on function payment_service.record_payments_once, payment_service.reverse_payments_once, operations.keep_answer
   to recoup_api;
-do $$
-begin
-  create role recoup_ingest nologin;
-exception when duplicate_object or unique_violation then null;
-end $$;
-grant usage on schema operations to recoup_ingest;
 grant execute on function operations.remove_old_idempotency_keys to recoup_ingest;

@@ -8,7 +8,7 @@ import { createClient } from 'redis';
 import { type ContainerProcess, spawnContainer } from '../../containers/testing.ts';
 import type { TcpGate } from '../../dev/doors/tcp-gate.ts';
 import type { Database } from '../../shared/database.ts';
-import { type Chance, seeded } from './seeded.ts';
+import { type Chance, seeded } from '../seeded.ts';
 
 export const victims = ['edge', 'ingest', 'publisher', 'drain'] as const;
 type Victim = (typeof victims)[number];

@@ -39,14 +39,16 @@ test('Postgres keeps whatever was accepted, and what it makes of it is accepted 
   const accepted = { yes: 0, no: 0 };
   await fc.assert(
     fc.asyncProperty(json, async (source) => {
+      let parsed: unknown;
       try {
-        parseExactJson(source);
+        parsed = parseExactJson(source);
       } catch {
         accepted.no += 1;
         return;
       }
       accepted.yes += 1;
-      const once = await kept(source);
+      // Written again, as it is kept: of two equal keys only the second is parsed, and the text itself may hold more.
+      const once = await kept(JSON.stringify(parsed));
       expect(await kept(JSON.stringify(parseExactJson(once)))).toBe(once);
     }),
     { numRuns: 1_000 },

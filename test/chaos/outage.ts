@@ -175,18 +175,21 @@ async function brokenPromises(url: string, promises: Map<string, string>): Promi
   await client.connect();
   try {
     const { rows } = await client.query<{ reference: string; ids: string; places: string }>(
-      `with promised as (select * from unnest($1::text[]) as reference)
-       select reference,
-         (select string_agg(payment_id::text, ' ') from payment_service.payment_references
-          where reference_number = reference) as ids,
-         concat_ws(' ',
-           (select count(*) from payment_service.payment_references where reference_number = reference),
-           (select count(*) from payment_service.payments where reference_number = reference),
-           (select count(*) from outbox.messages m join payment_service.payments p on p.event_id = m.event_id
-            where p.reference_number = reference and m.topic = 'payment.events'),
-           (select count(*) from outbox.messages m join payment_service.payments p on p.event_id = m.event_id
-            where p.reference_number = reference and m.topic = 'payment.lifecycle')) as places
-       from promised`,
+      `with promised as (
+         select * from unnest($1::text[]) as reference
+       ), known as (
+         select reference_number as reference, count(*) as n, string_agg(payment_id::text, ' ') as ids
+         from payment_service.payment_references group by 1
+       ), paid as (
+         select reference_number as reference, count(*) as n from payment_service.payments group by 1
+       ), told as (
+         select p.reference_number as reference,
+                count(*) filter (where m.topic = 'payment.events') as events,
+                count(*) filter (where m.topic = 'payment.lifecycle') as lifecycle
+         from outbox.messages m join payment_service.payments p on p.event_id = m.event_id group by 1
+       )
+       select reference, known.ids, concat_ws(' ', known.n, paid.n, told.events, told.lifecycle) as places
+       from promised left join known using (reference) left join paid using (reference) left join told using (reference)`,
       [[...promises.keys()]],
     );
     return rows

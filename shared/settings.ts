@@ -2,7 +2,9 @@
 // and never with the value (it may be a secret).
 
 import * as z from 'zod/mini';
+import { isTimeZone } from './calendar-date.ts';
 import { logLevels } from './log.ts';
+import { currencyExponent } from './money.ts';
 
 export class SettingsFault extends Error {
   override readonly name = 'SettingsFault';
@@ -78,4 +80,15 @@ export const acceptedStream = () =>
   z._default(
     z.string().check(z.refine((name) => /^[\w:.{}-]{1,200}$/.test(name), 'expected a name without spaces')),
     'accepted:payments',
+  );
+
+/** The business zone: every process that reads times without offset must be told the same one. */
+export const timeZone = () =>
+  z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC');
+
+/** Of amounts that come without one. */
+export const currency = () =>
+  z._default(
+    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
+    'EUR',
   );

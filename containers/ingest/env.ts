@@ -2,10 +2,15 @@
 
 import { statSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { isTimeZone } from '../../shared/calendar-date.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
-import { isCurrency } from '../../shared/payments/payment-fields.ts';
-import { flag, parseSettings, SettingsFault, wholeNumber } from '../../shared/settings.ts';
+import {
+  currency,
+  flag,
+  parseSettings,
+  SettingsFault,
+  timeZone,
+  wholeNumber,
+} from '../../shared/settings.ts';
 import { agreeing, commonSettings, commonVariables } from '../settings.ts';
 
 function isFolder(path: string): boolean {
@@ -17,8 +22,8 @@ function isFolder(path: string): boolean {
 }
 
 const stagingFields = {
-  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
-  DEFAULT_CURRENCY: z._default(z.string().check(z.refine(isCurrency, 'expected an ISO 4217 code')), 'EUR'),
+  BUSINESS_TIME_ZONE: timeZone(),
+  DEFAULT_CURRENCY: currency(),
   STAGING_ENABLED: flag(true),
   STAGING_INTERVAL_SECONDS: wholeNumber(30, 1, 86_400),
   STAGING_BATCH_SIZE: wholeNumber(1_000, 1, 10_000),

@@ -1,10 +1,15 @@
 // The front door's settings; .env.example documents each. WEBHOOKS and AUTH are service bindings to the two others.
 
 import * as z from 'zod/mini';
-import { isTimeZone } from '../../shared/calendar-date.ts';
-import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
-import { optionalWholeNumber, parseSettings, postgresUrl, SettingsFault } from '../../shared/settings.ts';
+import {
+  currency,
+  optionalWholeNumber,
+  parseSettings,
+  postgresUrl,
+  SettingsFault,
+  timeZone,
+} from '../../shared/settings.ts';
 import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 
 const timeoutMs = 5_000;
@@ -22,11 +27,8 @@ const door = (what: string) =>
 const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
-  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
-  DEFAULT_CURRENCY: z._default(
-    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
-    'EUR',
-  ),
+  BUSINESS_TIME_ZONE: timeZone(),
+  DEFAULT_CURRENCY: currency(),
   /** For bodies that staff send again. */
   CHANNELS: z._default(z.string(), '{}'),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),

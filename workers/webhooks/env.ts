@@ -1,17 +1,17 @@
 // The webhooks Worker's settings; .env.example documents each.
 
 import * as z from 'zod/mini';
-import { isTimeZone } from '../../shared/calendar-date.ts';
-import { currencyExponent } from '../../shared/money.ts';
 import { readChannels } from '../../shared/payments/channel.ts';
 import type { RecentPayment } from '../../shared/payments/payment.ts';
 import {
   acceptedStream,
+  currency,
   flag,
   parseSettings,
   postgresUrl,
   SettingsFault,
   text,
+  timeZone,
   wholeNumber,
 } from '../../shared/settings.ts';
 import { binding, commonBindings, commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
@@ -25,11 +25,8 @@ export interface CommitObjects {
 const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_webhooks'),
-  BUSINESS_TIME_ZONE: z._default(z.string().check(z.refine(isTimeZone, 'expected an IANA time zone')), 'UTC'),
-  DEFAULT_CURRENCY: z._default(
-    z.string().check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
-    'EUR',
-  ),
+  BUSINESS_TIME_ZONE: timeZone(),
+  DEFAULT_CURRENCY: currency(),
   CHANNELS: text('the channels, as JSON'),
   DEFAULT_CHANNEL: z.optional(z.string()),
   WEBHOOK_TIMEOUT_MS: wholeNumber(5_000, 100, 60_000),

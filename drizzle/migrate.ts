@@ -18,6 +18,7 @@ export const roles = [
   'recoup_ingest',
   'recoup_drain',
   'recoup_edge',
+  'recoup_projector',
 ] as const;
 export type Role = (typeof roles)[number];
 
@@ -61,9 +62,10 @@ export async function setRolePasswords(
 /** Creates the partitions of this month and the coming ones where they are missing. */
 export async function ensurePartitions(databaseUrl: string): Promise<number> {
   return connected(databaseUrl, async (client) => {
-    const { rows } = await client.query('select payment_service.ensure_partitions($1) as created', [
-      monthsAhead,
-    ]);
+    const { rows } = await client.query(
+      'select payment_service.ensure_partitions($1) + servicing.ensure_partitions($1) as created',
+      [monthsAhead],
+    );
     return rows[0].created;
   });
 }

@@ -12,7 +12,7 @@ test('what a channel leaves open has its default', () => {
     {},
   );
   expect(faults).toEqual([]);
-  const common = { namespace: 'default', conflict: 409, allow: [], secrets: [] };
+  const common = { namespace: 'default', conflict: 409, allow: [], events: false, secrets: [] };
   expect(Object.fromEntries(channels)).toEqual({
     bank: { name: 'bank', scheme: 'standard', ...common },
     psp: {
@@ -41,6 +41,7 @@ test('everything about a channel can be set', () => {
       namespace: 'psp-2',
       conflict: 200,
       allow: ['192.0.2.0/24', '2001:db8::1'],
+      events: true,
     },
   };
   const { channels, faults } = readChannels(JSON.stringify({ psp }), {

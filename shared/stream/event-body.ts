@@ -33,7 +33,9 @@ function readEvent(event: unknown, timeZone: string): Result<NewEvent, string> {
   const fields = fieldsOf(event);
   if (!fields.ok) return fields;
   const read = readEnvelope(fields.value, timeZone);
-  return read.ok ? ok({ id: read.value.id, payloadHash: read.value.payloadHash, fields: fields.value }) : read;
+  return read.ok
+    ? ok({ id: read.value.id, payloadHash: read.value.payloadHash, fields: fields.value })
+    : read;
 }
 
 /** The event as the flat set of texts that a stream would deliver. A field that is null counts as absent. */
@@ -45,7 +47,8 @@ function fieldsOf(event: unknown): Result<Fields, string> {
     if (isPayload && typeof value === 'object' && value !== null) fields.push([name, JSON.stringify(value)]);
     else if (isNumberSource(value)) fields.push([name, value.rawJSON]);
     else if (typeof value === 'string' || typeof value === 'boolean') fields.push([name, String(value)]);
-    else if (value !== null) return refused('a field beside its payload is not a text, a number or a boolean');
+    else if (value !== null)
+      return refused('a field beside its payload is not a text, a number or a boolean');
   }
   try {
     return ok(parseExactJson(JSON.stringify(Object.fromEntries(fields))) as Fields);

@@ -56,7 +56,8 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
   const values = parseSettings('webhooks', z.object({ ...variables.shape, ...bindings }), env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
   const all = faults.map((fault) => `CHANNELS: ${fault}`);
-  const { DEFAULT_CHANNEL: defaultChannel = 'standard', EVENTS_CHANNEL: eventsChannel = 'servicing' } = values;
+  const { DEFAULT_CHANNEL: defaultChannel = 'standard', EVENTS_CHANNEL: eventsChannel = 'servicing' } =
+    values;
   if (values.DEFAULT_CHANNEL && !channelBringing('payments', channels, defaultChannel))
     all.push('DEFAULT_CHANNEL: is none of CHANNELS that bring payments');
   if (values.EVENTS_CHANNEL && !channelBringing('events', channels, eventsChannel))

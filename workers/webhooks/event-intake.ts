@@ -50,7 +50,11 @@ export function createEventIntake() {
     const isConflict = results.every(({ status }) => status === 'conflict');
     if (held || (isConflict && channel.conflict === 200)) return c.json({ results }, held ? 202 : 200);
     return refuse(c, isConflict ? 'event_conflict' : 'invalid_request', {
-      errors: results.map(({ status, reason = '' }, i) => ({ field: String(i), code: status, message: reason })),
+      errors: results.map(({ status, reason = '' }, i) => ({
+        field: String(i),
+        code: status,
+        message: reason,
+      })),
     });
   };
 }

@@ -53,10 +53,12 @@ export async function receiveSigned(
   const body = await readBody(c.req.raw, bodyLimit ?? scheme.bodyLimit, bodyTimeoutMs);
   if (!body.ok) return refuse(c, body.refusal);
   const request = { header: (name: string) => c.req.header(name), body: body.value };
-  const verified = await verifySignature(channel, request, new Date(), within(bodyTimeoutMs)).catch((error) => {
-    if (error instanceof ProviderFault) return error;
-    throw error;
-  });
+  const verified = await verifySignature(channel, request, new Date(), within(bodyTimeoutMs)).catch(
+    (error) => {
+      if (error instanceof ProviderFault) return error;
+      throw error;
+    },
+  );
   if (verified instanceof ProviderFault) {
     c.get('log').error('provider_away', { channel: channel.name, error: verified.message });
     return refuse(c, 'unavailable', { detail: "The provider's API is away.", retryAfterSeconds: 5 });

@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 const space = crypto.randomUUID();
-const event = (content = 'a', id = crypto.randomUUID()): NewEvent => ({
+const event = (content = 'a', id: string = crypto.randomUUID()): NewEvent => ({
   id,
   payloadHash: uuidOf(space, content),
   fields: { event_type: 'x', id, payload: JSON.stringify({ content }) },

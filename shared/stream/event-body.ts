@@ -4,9 +4,9 @@
 import { isNumberSource, parseExactJson, readExactJson } from '../exact-json.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { type Fields, readEnvelope } from './envelope.ts';
-import type { NewEvent } from './keep-events.ts';
+import type { NewEvent } from './new-event.ts';
 
-export const eventsLimit = 500;
+const eventsLimit = 500;
 
 export type EventBodyRefusal = { kind: 'malformed' | 'invalid'; reason: string };
 

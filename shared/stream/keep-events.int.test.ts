@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { uuidOf } from '../id.ts';
-import { keepEvents, type NewEvent } from './keep-events.ts';
+import { keepEvents } from './keep-events.ts';
+import type { NewEvent } from './new-event.ts';
 
 let database: TestDatabase;
 let owner: Pool;

@@ -1,14 +1,8 @@
 // Keeps events in the database until they are folded. One round trip for the batch; each event is judged on its own.
 
 import type { Database } from '../database.ts';
-import type { Fields, StreamEvent } from './envelope.ts';
+import type { KeptEvent, NewEvent } from './new-event.ts';
 import { saveEvents } from './store.ts';
-
-export interface NewEvent extends Pick<StreamEvent, 'id' | 'payloadHash'> {
-  fields: Fields;
-}
-/** A duplicate is known with the same content, a conflict with other content, and is not kept. */
-export type KeptEvent = 'accepted' | 'duplicate' | 'conflict';
 
 /** Answers in the order given. Throws DatabaseFault; safe to repeat, then what was accepted is a duplicate. */
 export const keepEvents = async (

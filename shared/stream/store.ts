@@ -1,7 +1,7 @@
 // The stream slice's only SQL.
 
 import type { Database } from '../database.ts';
-import type { KeptEvent, NewEvent } from './keep-events.ts';
+import type { KeptEvent, NewEvent } from './new-event.ts';
 
 export async function saveEvents(
   db: Database,

@@ -3,7 +3,8 @@
 // each event what became of it. One database round trip. While the database is away nothing is accepted.
 
 import { readEventBody } from '../../shared/stream/event-body.ts';
-import { type KeptEvent, keepEvents } from '../../shared/stream/keep-events.ts';
+import { keepEvents } from '../../shared/stream/keep-events.ts';
+import type { KeptEvent } from '../../shared/stream/new-event.ts';
 import { type RequestContext, refuse } from '../app.ts';
 import { openDatabase } from '../database.ts';
 import type { WebhooksSettings } from './env.ts';

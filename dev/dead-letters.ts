@@ -31,23 +31,56 @@ const usage = `Usage: npm run dead-letters -- list [--status ${deadLetterStatuse
 
 const actor = 'job:dead-letters';
 
-type Values = ReturnType<typeof readArguments>['values'];
+/** An option that a command does not know might be meant to narrow it, so it is refused. */
+const optionsOf: Record<string, readonly string[]> = {
+  list: ['status', 'limit', 'type', 'source'],
+  show: [],
+  replay: ['all', 'type', 'source', 'reason-prefix'],
+  discard: ['all', 'type', 'source', 'reason-prefix', 'reason'],
+};
+
+type Given = ReturnType<typeof readArguments>;
+type Values = Given['values'];
 
 function readArguments() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      all: { type: 'boolean', default: false },
-      status: { type: 'string', default: 'waiting' },
-      limit: { type: 'string', default: '50' },
+      all: { type: 'boolean' },
+      status: { type: 'string' },
+      limit: { type: 'string' },
       type: { type: 'string' },
       source: { type: 'string' },
       'reason-prefix': { type: 'string' },
       reason: { type: 'string' },
     },
   });
-  const [command, ...ids] = positionals;
+  const [command = '', ...ids] = positionals;
+  const fault = faultOf(command, ids, values);
+  if (fault !== undefined) throw new Error(`${fault}\n\n${usage}`);
   return { command, ids, values };
+}
+
+function faultOf(
+  command: string,
+  ids: string[],
+  values: Readonly<Record<string, string | boolean | undefined>>,
+): string | undefined {
+  const options = Object.hasOwn(optionsOf, command) ? optionsOf[command] : undefined;
+  if (!options) return `expected one of ${Object.keys(optionsOf).join(', ')}`;
+  const alien = Object.keys(values).find((name) => !options.includes(name));
+  if (alien !== undefined) return `--${alien} does not go with ${command}`;
+  const noId = ids.find((id) => !isUuid(id));
+  if (noId !== undefined) return `no id of a dead letter: ${noId}`;
+  if (command === 'list') return ids.length > 0 ? 'list takes no ids' : undefined;
+  if (command === 'show') return ids.length !== 1 ? 'show takes one id' : undefined;
+  if (values.all ? ids.length > 0 : ids.length === 0) return 'either ids or --all is needed';
+  if (!values.all && (values.type ?? values.source ?? values['reason-prefix']) !== undefined)
+    return '--type, --source and --reason-prefix go with --all';
+  if (ids.length > decidedAtOnce) return `at most ${decidedAtOnce} ids at once`;
+  if (command === 'discard' && !/^.{1,1000}$/su.test(String(values.reason ?? '').trim()))
+    return '--reason of 1 to 1000 characters is needed';
+  return undefined;
 }
 
 /** What others have sent must not drive the terminal. */
@@ -60,7 +93,10 @@ function table(rows: string[][]): string {
   return rows.map((row) => line(row).trimEnd()).join('\n');
 }
 
-async function list(db: Database, { status: name, limit, type, source }: Values): Promise<void> {
+async function list(
+  db: Database,
+  { status: name = 'waiting', limit = '50', type, source }: Values,
+): Promise<void> {
   const status = deadLetterStatuses.find((known) => known === name);
   if (!status) throw new Error(`--status expects ${deadLetterStatuses.join(', ')}\n\n${usage}`);
   if (!/^\d{1,4}$/.test(limit) || +limit < 1 || +limit > 1000)
@@ -116,31 +152,14 @@ async function decide(db: Database, what: 'replayed' | 'discarded', ids: string[
   if (refused.length > 0) process.exitCode = 1;
 }
 
-async function run(db: Database, { command, ids, values }: ReturnType<typeof readArguments>): Promise<void> {
+async function run(db: Database, { command, ids, values }: Given): Promise<void> {
   if (command === 'list') return list(db, values);
   if (command === 'show') return show(db, ids[0] as string);
   return decide(db, command === 'replay' ? 'replayed' : 'discarded', ids, values);
 }
 
-/** Throws before anything is opened. */
-function check({ command, ids, values }: ReturnType<typeof readArguments>): void {
-  const narrowed = values.type ?? values.source ?? values['reason-prefix'];
-  const decides = command === 'replay' || command === 'discard';
-  if (!decides && command !== 'list' && command !== 'show') throw new Error(usage);
-  const unknown = ids.filter((id) => !isUuid(id));
-  if (unknown.length > 0) throw new Error(`no id of a dead letter: ${unknown.join(', ')}\n\n${usage}`);
-  if (command === 'list' && ids.length > 0) throw new Error(usage);
-  if (command === 'show' && ids.length !== 1) throw new Error(usage);
-  if (decides && values.all === ids.length > 0) throw new Error(`either ids or --all\n\n${usage}`);
-  if (decides && !values.all && narrowed !== undefined)
-    throw new Error(`narrowing goes with --all\n\n${usage}`);
-  if (ids.length > decidedAtOnce) throw new Error(`at most ${decidedAtOnce} ids at once`);
-  if (command === 'discard' && !values.reason?.trim()) throw new Error(`--reason is needed\n\n${usage}`);
-}
-
 try {
   const given = readArguments();
-  check(given);
   loadEnvFile();
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-dead-letters', timeoutMs: 60_000 });

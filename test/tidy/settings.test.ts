@@ -28,6 +28,7 @@ function parsedNames(): string[] {
   const schemas = [
     ...files('{workers,containers,dev}/**/env.ts'),
     ...files('{workers,containers,dev}/**/settings.ts'),
+    'containers/kafka-settings.ts',
     'dev/workers.ts',
   ];
   const inSchemas = schemas.flatMap((path) => namesIn(read(path), /(?<![\w'"])([A-Z][A-Z0-9_]{2,}):/g));

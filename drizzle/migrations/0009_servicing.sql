@@ -80,8 +80,8 @@ create table servicing.fold_attempts (
   source text not null,
   entry_id text not null,
   attempts int not null,
-  next_try_at timestamptz not null,
   last_error text not null,
+  tried_at timestamptz not null default now(),
   primary key (source, entry_id)
 );
 

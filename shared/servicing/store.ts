@@ -275,3 +275,30 @@ export async function saveEntries(tx: Database, entries: readonly EntryRow[]): P
     ],
   );
 }
+
+export async function saveAttempt(
+  db: Database,
+  { source, entryId }: { source: string; entryId: string },
+  error: string,
+): Promise<number> {
+  const [row] = await db.query<{ attempts: number }>(
+    `insert into servicing.fold_attempts as known (source, entry_id, attempts, last_error) values ($1, $2, 1, $3)
+     on conflict (source, entry_id) do update
+       set attempts = known.attempts + 1, last_error = excluded.last_error, tried_at = now()
+     returning attempts`,
+    [source, entryId, error],
+  );
+  if (!row) throw new Error('an attempt is always counted');
+  return row.attempts;
+}
+
+export async function forgetAttempts(
+  db: Database,
+  entries: ReadonlyArray<{ source: string; entryId: string }>,
+): Promise<void> {
+  await db.query(
+    `delete from servicing.fold_attempts
+     where (source, entry_id) in (select * from unnest($1::text[], $2::text[]))`,
+    [entries.map(({ source }) => source), entries.map(({ entryId }) => entryId)],
+  );
+}

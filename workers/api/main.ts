@@ -31,6 +31,8 @@ export function createApi() {
   };
   app.post('/api/v1/payments/webhook', passOn('webhooks'));
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
+  app.post('/api/v1/events', passOn('webhooks'));
+  app.post('/api/v1/events/:channel', passOn('webhooks'));
   app.all('/api/v1/auth/*', passOn('auth'));
 
   app.get('/health', health);

@@ -261,7 +261,7 @@ export function* applicationStory(life: Life, number: string): Generator<Written
     ...(!isGranted && { reason: chance.pick(['serviceability', 'too many enquiries', 'existing arrears']) }),
   });
   yield* answers(isGranted ? 'Good news: your loan is approved.' : 'I am sorry, we cannot lend to you now.');
-  yield* asks(chance.pick(small));
+  yield* asks(isGranted ? chance.pick(small) : 'What a pity. Can I try again later?');
   yield application(isGranted ? 'APPROVED' : 'DECLINED');
   life.pass(chance.between(10, 300));
   yield chat('conversation_summary', {

@@ -29,7 +29,8 @@ export function* disordered<T>(
     else slot(place + delay).push(event);
     if (duplicates > 0 && chance.next() < duplicates)
       slot(place + delay + chance.between(1, repeatedWithin)).push(event);
-    yield* late();
+    if (slot(place).length > 0) yield* late();
+    else place++;
   }
   for (let rest = slots.length; rest > 0; rest--) yield* late();
 }

@@ -59,7 +59,8 @@ export function beginLife({ seed, customer, currency, timeZone }: Place, { birth
   const customerId = id(0);
   const exponent = currencyExponent(currency);
   if (exponent === undefined) throw new Error('histories need a known currency');
-  let ids = 1;
+  const registration = id(1);
+  let ids = 2;
   let now = birth;
   let told = 0;
   let isCrowded = false;
@@ -76,7 +77,7 @@ export function beginLife({ seed, customer, currency, timeZone }: Place, { birth
     currency,
     person: personAt(seed, customer),
     /** Of registration, and of whatever has no conversation of its own. */
-    registration: id(ids++),
+    registration,
     id: () => id(ids++),
     now: () => now,
     /** Moves the clock on; never back. */
@@ -99,9 +100,18 @@ export function beginLife({ seed, customer, currency, timeZone }: Place, { birth
 
     tell(from: SenderName, type: string, payload: Record<string, unknown>, conversationId = id(1)): Written {
       now++;
-      const message = { from, type, payload, customerId, conversationId, before: told, id: id(ids++) };
-      told++;
-      return write(chance, { ...message, seconds: now, timeZone });
+      const before = told++;
+      return write(chance, {
+        from,
+        type,
+        payload,
+        customerId,
+        conversationId,
+        before,
+        id: id(ids++),
+        seconds: now,
+        timeZone,
+      });
     },
 
     /** An amount of minor units as some sender writes it. */

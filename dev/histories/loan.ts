@@ -35,11 +35,12 @@ const startOfNextMonth = (seconds: number) => {
   return Date.UTC(at.getUTCFullYear(), at.getUTCMonth() + 1, 1) / 1000;
 };
 
+/** `upTo`: the share of loans that are theirs or of those before. `late`: the share of their payments. */
 const characters = [
-  { name: 'prompt', share: 0.6, late: 0.03 },
-  { name: 'forgetful', share: 0.2, late: 0.3 },
-  { name: 'hardship', share: 0.1, late: 0.1 },
-  { name: 'failing', share: 0.1, late: 0.1 },
+  { name: 'prompt', upTo: 0.6, late: 0.03 },
+  { name: 'forgetful', upTo: 0.8, late: 0.3 },
+  { name: 'hardship', upTo: 0.9, late: 0.1 },
+  { name: 'failing', upTo: 1, late: 0.1 },
 ] as const;
 
 const staff = ['staff-anneke', 'staff-boris', 'staff-chidi', 'staff-dolores', 'staff-emre'] as const;
@@ -78,8 +79,8 @@ export function* loanStory(
   let isSuspended = false;
   let openCase: string | undefined;
 
-  let dice = chance.next();
-  const character = characters.find(({ share }) => (dice -= share) < 0) ?? characters[0];
+  const dice = chance.next();
+  const character = characters.find(({ upTo }) => dice < upTo) ?? characters[0];
   const breaksAt = chance.between(2, Math.max(2, Math.floor(count * 0.7)));
 
   const account = (type: string, payload: Record<string, unknown>) =>

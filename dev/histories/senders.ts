@@ -26,6 +26,8 @@ interface Sender {
   cause?: 'own' | 'shared';
   /** Where it says when: in the payload, beside it, or in the payload as seconds since 1970. */
   time: 'changed_at' | 'timestamp' | 'unix';
+  /** Now and then it does not say when. */
+  forgets?: true;
   counts?: true;
   /** Fields that are always the same. */
   always?: Entry;
@@ -58,6 +60,7 @@ export const senders = {
     id: 'id',
     cause: 'shared',
     time: 'unix',
+    forgets: true,
     counts: true,
     always: { agt: 'chat', cls: 'msg' },
   }),
@@ -75,7 +78,7 @@ export const senders = {
 export type SenderName = keyof typeof senders;
 
 export interface Written {
-  /** In microseconds since 1970, exactly what the entry says. */
+  /** In microseconds since 1970, exactly what the entry says where it says it. */
   at: number;
   entry: Entry;
 }
@@ -115,20 +118,20 @@ export interface Message {
   timeZone: string;
 }
 
-/** A message as its sender writes it. */
+/** A message as its sender writes it. Its payload becomes the sender's, who may write the time into it. */
 export function write(chance: Chance, message: Message): Written {
-  const { spelling, id, cause, time, counts, always } = senders[message.from];
-  let payload = message.payload;
+  const { spelling, id, cause, time, forgets, counts, always } = senders[message.from];
+  const { payload, seconds } = message;
   let micros = 0;
   let timestamp: string | undefined;
-  if (time === 'unix') {
+  if (forgets && chance.next() < 0.1) {
+    // It stands where it happened.
+  } else if (time === 'unix') {
     micros = chance.next() < 0.5 ? 0 : chance.between(0, 999_999);
-    payload = { ...payload, timestamp: micros === 0 ? message.seconds : message.seconds + micros / 1e6 };
+    payload.timestamp = micros === 0 ? seconds : seconds + micros / 1e6;
   } else {
-    const [text, beyond] = timeText(chance, message.seconds, message.timeZone);
-    micros = beyond;
-    if (time === 'changed_at') payload = { ...payload, changed_at: text };
-    else timestamp = text;
+    [timestamp, micros] = timeText(chance, seconds, message.timeZone);
+    if (time === 'changed_at') payload.changed_at = timestamp;
   }
   const entry: Entry = { ...always };
   if (id) entry[id] = message.id;
@@ -137,9 +140,9 @@ export function write(chance: Chance, message: Message): Written {
   entry[spelling.customer] = message.customerId;
   entry[spelling.sequence] = counts ? String(message.before + 1) : '1';
   if (cause) entry.cause = cause === 'own' ? message.id : message.conversationId;
-  if (timestamp) entry.timestamp = timestamp;
+  if (timestamp && time === 'timestamp') entry.timestamp = timestamp;
   entry[spelling.payload] = JSON.stringify(payload);
-  return { at: message.seconds * 1_000_000 + micros, entry };
+  return { at: seconds * 1_000_000 + micros, entry };
 }
 
 /** A value of an enum, now and then with the enum's name before it, as some languages print it. */

@@ -19,7 +19,7 @@ const some: HistoryOptions = {
 
 function eventOf(entry: Entry, timeZone = 'UTC'): StreamEvent {
   const read = readEnvelope(entry, timeZone);
-  if (!read.ok) throw new Error(`${read.error}: ${JSON.stringify(entry)}`);
+  if (!read.ok) throw new Error(`${read.refusal}: ${JSON.stringify(entry)}`);
   return read.value;
 }
 const eventsOf = (options: HistoryOptions) =>

@@ -45,7 +45,7 @@ export function originalOf(customer: number): number | undefined {
 }
 
 /** Known from seed and number alone: nobody has to be remembered for others to speak of them. */
-export function personAt(seed: number, customer: number): Person {
+function personAt(seed: number, customer: number): Person {
   const original = originalOf(customer);
   const own = personOf(chanceOf(seed, customer, 1));
   if (original === undefined) return own;

@@ -19,7 +19,7 @@ interface Instalment {
 }
 
 /** Equal parts, the last one with what is left over. */
-export function partsOf(totalMinor: bigint, count: number): bigint[] {
+function partsOf(totalMinor: bigint, count: number): bigint[] {
   const part = totalMinor / BigInt(count);
   const parts = Array<bigint>(count).fill(part);
   parts[count - 1] = totalMinor - part * BigInt(count - 1);

@@ -49,7 +49,7 @@ const places = (
 );
 const mailDomains = ['example.com', 'example.org', 'example.net'] as const;
 
-export type Address = ReturnType<typeof addressOf>;
+type Address = ReturnType<typeof addressOf>;
 
 export function addressOf(chance: Chance, type: 'RESIDENTIAL' | 'MAILING') {
   const { state, suburb, postcode } = chance.pick(places);

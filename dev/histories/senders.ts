@@ -34,7 +34,7 @@ interface Sender {
 }
 
 const sender = (description: Sender) => description;
-export const senders = {
+const senders = {
   accounts: sender({
     spelling: short,
     id: 'id',

@@ -28,6 +28,7 @@ function parsedNames(): string[] {
   const schemas = [
     ...files('{workers,containers,dev}/**/env.ts'),
     ...files('{workers,containers,dev}/**/settings.ts'),
+    'containers/kafka-settings.ts',
     'dev/workers.ts',
   ];
   const inSchemas = schemas.flatMap((path) => namesIn(read(path), /(?<![\w'"])([A-Z][A-Z0-9_]{2,}):/g));
@@ -66,7 +67,9 @@ const edge = {
   UPSTASH_REDIS_REST_TOKEN: '0123456789abcdef',
 };
 const door = { fetch: async () => new Response() };
-const channels = { CHANNELS: '{"standard":{"scheme":"standard"}}' };
+const channels = {
+  CHANNELS: '{"standard":{"scheme":"standard"},"servicing":{"scheme":"standard","events":true}}',
+};
 
 test.each<[string, (env: Record<string, string>) => unknown, Record<string, string>]>([
   ['the webhooks Worker', readWebhooksSettings, { ...edge, ...channels }],

@@ -1,4 +1,4 @@
-// Payments as a channel would send them, signed by node:crypto and so independently of the code that verifies.
+// Payments and events as a channel would send them, signed by node:crypto and so independently of the code that verifies.
 
 import { createHmac, randomBytes, randomUUID } from 'node:crypto';
 import type { Running } from './running.ts';
@@ -26,6 +26,21 @@ export function samplePayment(): SamplePayment {
   };
 }
 
+/** A customer's new address for mail, as another system would tell it. */
+export function sampleEvent() {
+  const customer = `CIF${String(Math.floor(Math.random() * 1_000)).padStart(6, '0')}`;
+  return {
+    event_type: 'customer.changed.v1',
+    event_id: randomUUID(),
+    user_id: customer,
+    payload: {
+      customer_id: customer,
+      changed_at: new Date().toISOString(),
+      email_address: `${customer.toLowerCase()}@example.com`,
+    },
+  };
+}
+
 /** The headers that make a body acceptable to its channel, for the next five minutes. */
 export function sign(channel: SampleChannel, body: string): Record<string, string> {
   const timestamp = String(Math.floor(Date.now() / 1000));
@@ -50,9 +65,9 @@ export function sign(channel: SampleChannel, body: string): Record<string, strin
   return { ...headers, [header.toLowerCase()]: `${prefix}${signature}` };
 }
 
-/** A command line that posts one signed sample payment. */
-export function curlLine(channel: SampleChannel, payment: SamplePayment): string {
-  const body = JSON.stringify(payment);
+/** A command line that posts one signed sample. */
+export function curlLine(channel: SampleChannel, sample: object): string {
+  const body = JSON.stringify(sample);
   const headers = Object.entries(sign(channel, body)).map(([name, value]) => `-H '${name}: ${value}'`);
   return `curl -sS -X POST ${channel.url} ${headers.join(' ')} -d '${body}'`;
 }

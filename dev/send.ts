@@ -1,17 +1,20 @@
-// `npm run send`: posts signed sample payments to the system that runs here and reports what became of them.
+// `npm run send`: posts signed sample payments, or an event, to the system that runs here and reports what
+// became of them.
 
 import { Agent, request } from 'node:http';
 import { parseArgs } from 'node:util';
 import { readRunning } from './running.ts';
-import { curlLine, type SampleChannel, samplePayment, sign } from './sample-payments.ts';
+import { curlLine, type SampleChannel, sampleEvent, samplePayment, sign } from './sample-payments.ts';
 import { loadEnvFile } from './stack/settings.ts';
 
 const usage = `Usage: npm run send -- [--count 1000] [--concurrency 32] [--channel standard] [--duplicates 0] [--curl]
+       npm run send -- --event [--channel servicing] [--curl]
 
   --count        payments to send, 1 to 10000000
   --concurrency  requests at a time, 1 to 1000
   --channel      a channel of the running system
   --duplicates   per cent of the requests that repeat an earlier payment, 0 to 100
+  --event        send one servicing event, customer.changed.v1
   --curl         print one signed curl line instead`;
 
 function wholeNumber(name: string, text: string, minimum: number, maximum: number): number {
@@ -26,8 +29,9 @@ function readArguments() {
     options: {
       count: { type: 'string', default: '1000' },
       concurrency: { type: 'string', default: '32' },
-      channel: { type: 'string', default: 'standard' },
+      channel: { type: 'string' },
       duplicates: { type: 'string', default: '0' },
+      event: { type: 'boolean', default: false },
       curl: { type: 'boolean', default: false },
     },
   });
@@ -35,7 +39,8 @@ function readArguments() {
     count: wholeNumber('count', values.count, 1, 10_000_000),
     concurrency: wholeNumber('concurrency', values.concurrency, 1, 1_000),
     duplicates: wholeNumber('duplicates', values.duplicates, 0, 100),
-    channel: values.channel,
+    channel: values.channel ?? (values.event ? 'servicing' : 'standard'),
+    event: values.event,
     curl: values.curl,
   };
 }
@@ -122,6 +127,14 @@ function report({ answers, latencies, seconds }: Awaited<ReturnType<typeof send>
   if (refused > 0) process.exitCode = 1;
 }
 
+async function sendEvent(channel: SampleChannel): Promise<void> {
+  const body = JSON.stringify(sampleEvent());
+  const signal = AbortSignal.timeout(timeoutMs);
+  const answer = await fetch(channel.url, { method: 'POST', headers: sign(channel, body), body, signal });
+  console.log(`${answer.status} ${await answer.text()}`);
+  if (!answer.ok) process.exitCode = 1;
+}
+
 try {
   const given = readArguments();
   loadEnvFile();
@@ -129,7 +142,10 @@ try {
   const channel = channels[given.channel];
   if (!channel)
     throw new Error(`no channel ${given.channel}; there are: ${Object.keys(channels).join(', ')}`);
-  if (given.curl) console.log(curlLine(channel, samplePayment()));
+  if ((channel.events === true) !== given.event)
+    throw new Error(`${given.channel} brings ${given.event ? 'payments' : 'events: add --event'}`);
+  if (given.curl) console.log(curlLine(channel, given.event ? sampleEvent() : samplePayment()));
+  else if (given.event) await sendEvent(channel);
   else report(await send(given, channel));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

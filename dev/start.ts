@@ -45,7 +45,7 @@ function describe(running: Running, logIsKafka: boolean): string {
   const payment = samplePayment();
   // Providers sign and write in ways of their own.
   const channel = Object.values(running.channels).find(
-    ({ scheme }) => scheme === 'standard' || scheme === 'hmac',
+    ({ scheme, events }) => (scheme === 'standard' || scheme === 'hmac') && !events,
   );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const database = new URL(running.databaseUrl);
@@ -74,7 +74,7 @@ curl -sS -H 'authorization: Bearer ${running.apiKey}' ${running.urls.api}/api/v1
 `
     : ''
 }
-Send many with \`npm run send -- --count 1000\`. Stop with Ctrl-C; the data stays.`;
+Send many with \`npm run send -- --count 1000\`, a servicing event with \`npm run send -- --event\`. Stop with Ctrl-C; the data stays.`;
 }
 
 try {

@@ -58,6 +58,21 @@ export function parseAmount(text: string, currency: string): Result<Money, Amoun
   return ok({ amountMinor, currency });
 }
 
+/**
+ * Reads what a balance is written as: like parseAmount, but it may be zero or negative. Never answers `not_positive`.
+ */
+export function parseBalance(text: string, currency: string): Result<Money, AmountFault> {
+  const negative = text.startsWith('-');
+  const unsigned = negative ? text.slice(1) : text;
+  const parsed = parseAmount(unsigned, currency);
+  if (parsed.ok) return negative ? ok({ currency, amountMinor: -parsed.value.amountMinor }) : parsed;
+  if (parsed.refusal !== 'not_positive' || unsigned.startsWith('-')) return refused('not_a_number');
+  const decimals = /\.(\d*)/.exec(unsigned)?.[1]?.length ?? 0;
+  return decimals > (exponents.get(currency) ?? 0)
+    ? refused('too_many_decimals')
+    : ok({ amountMinor: 0n, currency });
+}
+
 /** Decimal text in major units with exactly the currency's decimals: "100.50", "100" for JPY. */
 export function formatAmount({ amountMinor, currency }: Money): string {
   const exponent = exponents.get(currency) ?? 0;

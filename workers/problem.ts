@@ -12,6 +12,7 @@ export const problems = {
   unknown_channel: [404, 'No such channel is configured'],
   request_timeout: [408, 'The body did not arrive in time'],
   payment_conflict: [409, 'The reference belongs to a payment with other facts'],
+  event_conflict: [409, 'The id belongs to an event with other content'],
   reversal_refused: [409, 'The payment cannot be reversed by this much'],
   reversal_conflict: [409, 'The reversal reference was used for another amount'],
   already_decided: [409, 'This has been decided the other way'],

@@ -46,6 +46,7 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
     idempotency_keys: 0,
     rejected_bodies: 0,
     notices: 0,
+    dead_letters: 0,
     staging_log: 1,
   });
   expect(await count('operations.job_runs')).toBe(2);

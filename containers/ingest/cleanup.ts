@@ -2,6 +2,7 @@
 // on: references, payments, conflicts and the outbox are not its business.
 
 import type { Database } from '../../shared/database.ts';
+import { removeOldDeadLetters } from '../../shared/dead-letters/remove-old-letters.ts';
 import { removeOldIdempotencyKeys } from '../../shared/operations/remove-old-idempotency-keys.ts';
 import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
 import { removeOldRejectedBodies } from '../../shared/payments/keep-rejected-bodies.ts';
@@ -18,6 +19,7 @@ const cleanings: Record<string, Cleaning> = {
   idempotency_keys: (db, _, limit) => removeOldIdempotencyKeys(db, limit),
   rejected_bodies: (db, _, limit) => removeOldRejectedBodies(db, limit),
   notices: (db, _, limit) => removeOldNotices(db, limit),
+  dead_letters: (db, _, limit) => removeOldDeadLetters(db, limit),
   staging_log: removeOldLog,
 };
 

@@ -27,6 +27,7 @@ const variables = z.object({
         prefix: 'sha256=',
         timestampHeader: 'X-Timestamp',
       },
+      servicing: { scheme: 'standard', events: true },
     }),
   ),
 });

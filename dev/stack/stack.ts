@@ -271,7 +271,7 @@ export async function startStack({
         {
           ...configuration,
           secret: channelEnv[secretNames(name)[0]] ?? '',
-          url: `${urls.api}/api/v1/payments/webhook/${name}`,
+          url: `${urls.api}/api/v1/${configuration.events ? 'events' : 'payments/webhook'}/${name}`,
         },
       ]),
     ),

@@ -17,23 +17,23 @@ create table servicing.event_ids (
 );
 
 -- The archive, append-only. `facts` are the payload's fields that name nobody; `sealed` is the whole event, encrypted
--- with the key of its subject, null when that subject was erased before. `aggregate` is what the event is folded into, `related` another
--- one that it also tells about. `version` orders the events of an aggregate: the sender's time, then the event id.
+-- with the key of its subject, null when that subject was erased before. `aggregate` is what the event is folded into, `related` others
+-- that it also tells about. `version` orders the events of an aggregate: the sender's time, then the event id.
 create table servicing.events (
   event_id text not null,
   type text not null,
-  aggregate text not null,
-  related text,
+  aggregate text collate "C" not null,
+  related text[],
   subject text not null,
   version text collate "C" not null,
   occurred_at timestamptz,
   source text not null,
-  facts jsonb not null,
+  facts json not null,
   sealed bytea,
   archived_at timestamptz not null default now()
 ) partition by range (archived_at);
 create index events_by_aggregate on servicing.events (aggregate);
-create index events_by_related on servicing.events (related) where related is not null;
+create index events_by_related on servicing.events using gin (related) where related is not null;
 create index events_by_subject on servicing.events (subject, occurred_at desc);
 create table servicing.events_default partition of servicing.events default;
 
@@ -80,8 +80,8 @@ create table servicing.fold_attempts (
   source text not null,
   entry_id text not null,
   attempts int not null,
-  next_try_at timestamptz not null,
   last_error text not null,
+  tried_at timestamptz not null default now(),
   primary key (source, entry_id)
 );
 
@@ -120,7 +120,7 @@ create index identifiers_by_value on servicing.identifiers (value, kind);
 
 create table servicing.customers (
   customer_id text primary key,
-  state jsonb not null,
+  state json not null,
   first_name text,
   last_name text,
   full_name text,
@@ -178,7 +178,7 @@ $$;
 
 create table servicing.loan_accounts (
   account_id text primary key,
-  state jsonb not null,
+  state json not null,
   account_number text,
   customer_id text,
   application_number text,
@@ -210,7 +210,7 @@ create index loan_borrowers_by_customer on servicing.loan_borrowers (customer_id
 
 create table servicing.repayment_schedules (
   schedule_id text primary key,
-  state jsonb not null,
+  state json not null,
   account_id text,
   currency text,
   loan_amount numeric(19, 4),
@@ -236,7 +236,7 @@ create table servicing.instalments (
 -- Payments as the account's system plans and processes them.
 create table servicing.account_payments (
   payment_key text primary key,
-  state jsonb not null,
+  state json not null,
   account_id text,
   schedule_id text,
   payment_number int,
@@ -251,7 +251,7 @@ create index account_payments_by_account on servicing.account_payments (account_
 -- Payments as our own log tells them, by the loan account number they were sent with.
 create table servicing.received_payments (
   payment_id text primary key,
-  state jsonb not null,
+  state json not null,
   loan_account_number text,
   reference_number text,
   cif text,
@@ -265,7 +265,7 @@ create index received_payments_by_loan on servicing.received_payments (loan_acco
 
 create table servicing.applications (
   application_number text primary key,
-  state jsonb not null,
+  state json not null,
   customer_id text,
   conversation_id text,
   account_id text,
@@ -281,7 +281,7 @@ create index applications_by_customer on servicing.applications (customer_id);
 
 create table servicing.conversations (
   conversation_id text primary key,
-  state jsonb not null,
+  state json not null,
   customer_id text,
   application_number text,
   account_id text,
@@ -310,7 +310,7 @@ create table servicing.conversation_entries (
 
 create table servicing.notifications (
   notification_id text primary key,
-  state jsonb not null,
+  state json not null,
   customer_id text,
   account_id text,
   kind text,
@@ -327,7 +327,7 @@ create index notifications_by_account on servicing.notifications (account_id);
 
 create table servicing.statements (
   statement_id text primary key,
-  state jsonb not null,
+  state json not null,
   customer_id text,
   account_id text,
   period_start date,
@@ -339,7 +339,7 @@ create index statements_by_account on servicing.statements (account_id);
 
 create table servicing.approvals (
   request_id text primary key,
-  state jsonb not null,
+  state json not null,
   kind text,
   account_id text,
   customer_id text,
@@ -357,7 +357,7 @@ create index approvals_by_account on servicing.approvals (account_id);
 
 create table servicing.collection_cases (
   case_id text primary key,
-  state jsonb not null,
+  state json not null,
   account_id text,
   customer_id text,
   status text,

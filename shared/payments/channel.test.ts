@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apiNames, isChannelVariable, readChannels, secretNames } from './channel.ts';
+import { apiNames, channelBringing, isChannelVariable, readChannels, secretNames } from './channel.ts';
 import { schemes } from './schemes.ts';
 
 const whsec = (bytes: number) => `whsec_${Buffer.alloc(bytes, 7).toString('base64')}`;
@@ -12,7 +12,7 @@ test('what a channel leaves open has its default', () => {
     {},
   );
   expect(faults).toEqual([]);
-  const common = { namespace: 'default', conflict: 409, allow: [], secrets: [] };
+  const common = { namespace: 'default', conflict: 409, allow: [], events: false, secrets: [] };
   expect(Object.fromEntries(channels)).toEqual({
     bank: { name: 'bank', scheme: 'standard', ...common },
     psp: {
@@ -41,6 +41,7 @@ test('everything about a channel can be set', () => {
       namespace: 'psp-2',
       conflict: 200,
       allow: ['192.0.2.0/24', '2001:db8::1'],
+      events: true,
     },
   };
   const { channels, faults } = readChannels(JSON.stringify({ psp }), {
@@ -198,4 +199,20 @@ test('the variables of channels are told from others', () => {
   for (const name of ['CHANNELS', 'CHANNEL_SECRET', 'CHANNEL_X_API_KEY', 'DATABASE_URL']) {
     expect(isChannelVariable(name)).toBe(false);
   }
+});
+
+test('a channel brings payments or events, and a provider’s only payments', () => {
+  const { channels, faults } = readChannels(
+    '{"bank": {"scheme": "standard"}, "crm": {"scheme": "standard", "events": true}, "psp": {"scheme": "stripe"}}',
+    {},
+  );
+  expect(faults).toEqual([]);
+  const bringing = (what: 'payments' | 'events') =>
+    ['bank', 'crm', 'psp', 'none'].filter((name) => channelBringing(what, channels, name));
+  expect(bringing('payments')).toEqual(['bank', 'psp']);
+  expect(bringing('events')).toEqual(['crm']);
+  expect(faultsOf({ psp: { scheme: 'stripe', events: true } })).toEqual(['psp: unknown setting events']);
+  expect(faultsOf({ crm: { scheme: 'standard', events: 'yes' } })).toEqual([
+    'crm.events: expected true or false',
+  ]);
 });

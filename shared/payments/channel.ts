@@ -26,6 +26,8 @@ const common = (scheme: Scheme) => ({
   ),
   /** CIDR blocks or addresses that may send; empty means any. */
   allow: z._default(z.custom<string[]>(isAllowList, 'expected a list of addresses and CIDR blocks'), []),
+  /** True: it brings servicing events and no payments; without it, the other way round. */
+  ...(scheme.single ? { events: z._default(z.boolean('expected true or false'), false) } : {}),
 });
 
 /** A setting that nobody reads is a misspelt one. */
@@ -45,6 +47,16 @@ export type ChannelConfiguration = Configured<Channel>;
 export const schemeOf = (channel: Pick<Channel, 'scheme'>): Scheme => schemes[channel.scheme];
 
 const stem = (channel: string) => `CHANNEL_${channel.toUpperCase().replaceAll('-', '_')}`;
+
+/** The channel of this name that brings payments, or that brings events. */
+export function channelBringing(
+  what: 'payments' | 'events',
+  channels: ReadonlyMap<string, Channel>,
+  channelName: string,
+): Channel | undefined {
+  const channel = channels.get(channelName);
+  return channel && (channel.events === true) === (what === 'events') ? channel : undefined;
+}
 
 /** The environment variables that hold a channel's secrets, the current one first. */
 export const secretNames = (channel: string): [string, string] => [

@@ -4,7 +4,7 @@
 import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { type Arrival, type Outcome, recordArrivals } from './arrival.ts';
-import { type Channel, schemeOf } from './channel.ts';
+import { type Channel, channelBringing, schemeOf } from './channel.ts';
 import type { BodyRefusal } from './payment-body.ts';
 import type { Business } from './payment-fields.ts';
 import { maskBody, type RejectedBodyStatus } from './rejected-body.ts';
@@ -41,7 +41,7 @@ export async function resendRejectedBody(
   const held = await rejectedBodyOf(db, id);
   if (!held) return refused({ kind: 'unknown_body' });
   if (held.status !== 'open') return refused({ kind: 'already_decided', status: held.status });
-  const channel = channels.get(held.channel);
+  const channel = channelBringing('payments', channels, held.channel);
   if (!channel) return refused({ kind: 'unknown_channel' });
   if (corrected === null && held.altered) return refused({ kind: 'altered' });
 

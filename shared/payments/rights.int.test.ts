@@ -46,13 +46,14 @@ async function rightsOf(role: Role) {
 }
 
 describe('the webhooks role', () => {
-  test('may call the recording functions, and has no right to anything else', async () => {
+  test('may call what records and keeps, and has no right to anything else', async () => {
     expect(await rightsOf('recoup_webhooks')).toEqual({
       'payment_service.keep_notices': ['EXECUTE'],
       'payment_service.keep_rejected_bodies': ['EXECUTE'],
       'payment_service.record_failures': ['EXECUTE'],
       'payment_service.record_payments': ['EXECUTE'],
       'payment_service.reverse_payments': ['EXECUTE'],
+      'servicing.keep_events': ['EXECUTE'],
     });
   });
 
@@ -62,7 +63,7 @@ describe('the webhooks role', () => {
     expect(recorded).toMatchObject([{ outcome: 'created' }]);
     const tables = await owner.query<{ name: string }>(
       `select relnamespace::regnamespace || '.' || relname as name from pg_class where relkind in ('r', 'p')
-       and relnamespace::regnamespace::text in ('payment_service', 'outbox', 'staff', 'operations', 'public')`,
+       and relnamespace::regnamespace::text in ('payment_service', 'servicing', 'outbox', 'staff', 'operations', 'public')`,
     );
     expect(tables.length).toBeGreaterThan(8);
     for (const { name } of tables) {

@@ -15,6 +15,8 @@ export interface ChannelBase {
   namespace: string;
   conflict: 409 | 200;
   allow: string[];
+  /** True: it brings events and no payments. Providers' channels never do. */
+  events?: boolean;
   /** Live secrets, the current one first. */
   secrets: readonly string[];
   /** The provider's API, for schemes that ask it. Without a token nothing is asked. */

@@ -13,6 +13,9 @@ export const permissions = {
   'rejected:resend': 'Send such a body again, or dismiss it',
   'notices:read': 'Read notices of providers',
   'notices:retry': 'Have a provider asked about a notice again',
+  'dead-letters:read': 'Read events that could not be folded, with what they say about people',
+  'dead-letters:replay': 'Have such events read and folded again',
+  'dead-letters:discard': 'Discard such events',
   'metrics:read': 'Read the metrics and statistics of the whole system',
 } as const;
 

@@ -46,13 +46,15 @@ export type DoorName = (typeof doors)[number];
 export interface Delivery extends Partial<Signing> {
   to?: DoorName;
   channel?: ChannelName;
+  /** To where events go, not payments. */
+  events?: boolean;
   /** On top of the signature's, or instead of them. */
   headers?: Record<string, string>;
   unsigned?: boolean;
 }
 
-export const webhookUrl = (edge: Edge, { to = 'api', channel: name }: Delivery): string =>
-  `${edge.urls[to]}/api/v1/payments/webhook${name ? `/${name}` : ''}`;
+export const webhookUrl = (edge: Edge, { to = 'api', channel: name, events }: Delivery): string =>
+  `${edge.urls[to]}/api/v1/${events ? 'events' : 'payments/webhook'}${name ? `/${name}` : ''}`;
 
 export const bytesOf = (body: unknown): Buffer<ArrayBuffer> =>
   Buffer.isBuffer(body)
@@ -60,7 +62,7 @@ export const bytesOf = (body: unknown): Buffer<ArrayBuffer> =>
     : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body));
 
 export function deliveryHeaders(body: unknown, delivery: Delivery): Record<string, string> {
-  const { configuration, secret } = channel(delivery.channel ?? 'standard');
+  const { configuration, secret } = channel(delivery.channel ?? (delivery.events ? 'servicing' : 'standard'));
   const signing = { secret: secret ?? '', ...delivery };
   const signature = delivery.unsigned ? {} : signedHeaders(configuration, bytesOf(body), signing);
   return { 'content-type': 'application/json', ...signature, ...delivery.headers };

@@ -5,7 +5,7 @@ import type { Scheme } from './sign.ts';
 const standardSecret = (letter: string) => `whsec_${Buffer.from(letter.repeat(32)).toString('base64')}`;
 
 interface TestChannel {
-  configuration: Scheme & { namespace?: string; conflict?: number; allow?: string[] };
+  configuration: Scheme & { namespace?: string; conflict?: number; allow?: string[]; events?: boolean };
   secret?: string;
   previous?: string;
 }
@@ -61,6 +61,18 @@ export const channels = {
     secret: 'whsec_stripe_secret_of_today',
   },
   adyen: { configuration: { scheme: 'adyen', namespace: 'adyen' }, secret: '0123456789ABCDEF'.repeat(4) },
+  /** Those that bring events. */
+  servicing: { configuration: { scheme: 'standard', events: true }, secret: standardSecret('h') },
+  'hub-events': {
+    configuration: { ...hubScheme, events: true, conflict: 200 },
+    secret: 'hub-events-secret-of-today',
+    previous: 'hub-events-secret-of-yesterday',
+  },
+  'fenced-events': {
+    configuration: { scheme: 'standard', events: true, allow: ['203.0.113.0/24'] },
+    secret: standardSecret('i'),
+  },
+  'no-secret-events': { configuration: { scheme: 'standard', events: true } },
   gocardless: { configuration: { scheme: 'gocardless' }, secret: 'gocardless-secret-of-today' },
 } satisfies Record<string, TestChannel>;
 

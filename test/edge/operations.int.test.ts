@@ -364,6 +364,7 @@ describe.each(runtimes)('on %s', (runtime) => {
       const pool = { pool_max: 4, pool_in_use: 1, pool_waiting: 0 };
       await heartbeat({ detail: { log_ok: true, batches: 7, ...counts, ...pool } });
       await deliver(world.edge, aPayment(), { channel: 'partner' });
+      await deliver(world.edge, { event_type: 'user_input' }, { events: true });
       const stripe = (type: string, object: object) =>
         deliver(
           world.edge,

@@ -93,6 +93,15 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(report).toMatch(/latency p50 [\d.]+ ms, p95 [\d.]+ ms, p99 [\d.]+ ms/);
   });
 
+  it('has a sender of one servicing event, which is in the database when it is answered', async () => {
+    const report = await npmRun(folder, 'send', '--event');
+    expect(report).toMatch(/202 \{"results":\[\{"status":"accepted","event_id":"[0-9a-f-]{36}"\}\]\}/);
+    const line = (await npmRun(folder, 'send', '--event', '--curl'))
+      .split('\n')
+      .find((l) => l.startsWith('curl'));
+    expect(await paste(line ?? '')).toContain('"status":"accepted"');
+  });
+
   it('makes an API key that may do what it was made for and nothing else, and ends it', async () => {
     const key = (await npmRun(folder, 'key', '--scope', 'metrics:read')).trim();
     const { urls } = system.running();

@@ -68,7 +68,9 @@ const edge = {
   UPSTASH_REDIS_REST_TOKEN: '0123456789abcdef',
 };
 const door = { fetch: async () => new Response() };
-const channels = { CHANNELS: '{"standard":{"scheme":"standard"}}' };
+const channels = {
+  CHANNELS: '{"standard":{"scheme":"standard"},"servicing":{"scheme":"standard","events":true}}',
+};
 
 test.each<[string, (env: Record<string, string>) => unknown, Record<string, string>]>([
   ['the webhooks Worker', readWebhooksSettings, { ...edge, ...channels }],

@@ -4,6 +4,7 @@
 import { createApp, type RequestContext, refuse } from '../app.ts';
 import { createCallerCheck } from '../caller.ts';
 import { conflictRoutes } from './conflicts.ts';
+import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
 import { jobRoutes } from './jobs.ts';
@@ -30,6 +31,8 @@ export function createApi() {
   };
   app.post('/api/v1/payments/webhook', passOn('webhooks'));
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
+  app.post('/api/v1/events', passOn('webhooks'));
+  app.post('/api/v1/events/:channel', passOn('webhooks'));
   app.all('/api/v1/auth/*', passOn('auth'));
 
   app.get('/health', health);
@@ -49,6 +52,7 @@ export function createApi() {
   app.route('/api/payments', unversionedPaymentRoutes(callerCheck));
   app.route('/api/v1/payment-notices', noticeRoutes(callerCheck));
   app.route('/api/v1/rejected-webhooks', rejectedWebhookRoutes(callerCheck));
+  app.route('/api/v1/dead-letters', deadLetterRoutes(callerCheck));
   return app;
 }
 

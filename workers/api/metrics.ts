@@ -45,6 +45,11 @@ export const about = {
     labels: ['channel'],
     help: 'Signed bodies or parts of them that could not be read.',
   },
+  recoup_events_received_total: {
+    type: 'counter',
+    labels: ['channel', 'outcome'],
+    help: 'Servicing events of verified bodies by channel and outcome.',
+  },
   recoup_webhook_duration_seconds: {
     type: 'histogram',
     labels: ['channel'],

@@ -47,3 +47,22 @@ test('half of it is a fault', () => {
     'ACCEPTED_MAX_LENGTH: expected a whole number from 1 to 1000000000',
   ]);
 });
+
+test('each path’s own channel is the name it has by default, or one of CHANNELS that brings what it takes', () => {
+  const CHANNELS = '{"bank":{"scheme":"standard"},"crm":{"scheme":"standard","events":true}}';
+  const read = (changes: Record<string, string>) =>
+    readWebhooksSettings({ ...required, CHANNELS, ...changes }).defaultChannel;
+  expect(read({})).toEqual({ payments: 'standard', events: 'servicing' });
+  expect(read({ DEFAULT_CHANNEL: 'bank', EVENTS_CHANNEL: 'crm' })).toEqual({
+    payments: 'bank',
+    events: 'crm',
+  });
+  for (const wrong of [
+    { DEFAULT_CHANNEL: 'crm', EVENTS_CHANNEL: 'bank' },
+    { DEFAULT_CHANNEL: 'nobody', EVENTS_CHANNEL: 'nobody' },
+  ])
+    expect(faults({ CHANNELS, ...wrong })).toEqual([
+      'DEFAULT_CHANNEL: is none of CHANNELS that bring payments',
+      'EVENTS_CHANNEL: is none of CHANNELS that bring events',
+    ]);
+});

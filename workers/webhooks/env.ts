@@ -1,7 +1,7 @@
 // The webhooks Worker's settings; .env.example documents each.
 
 import * as z from 'zod/mini';
-import { readChannels } from '../../shared/payments/channel.ts';
+import { channelBringing, readChannels } from '../../shared/payments/channel.ts';
 import type { RecentPayment } from '../../shared/payments/payment.ts';
 import {
   acceptedStream,
@@ -29,6 +29,7 @@ const variables = z.object({
   DEFAULT_CURRENCY: currency(),
   CHANNELS: text('the channels, as JSON'),
   DEFAULT_CHANNEL: z.optional(z.string()),
+  EVENTS_CHANNEL: z.optional(z.string()),
   WEBHOOK_TIMEOUT_MS: wholeNumber(5_000, 100, 60_000),
   WEBHOOK_RATE_LIMIT_PER_MINUTE: wholeNumber(60_000, 1, 100_000_000),
   ENABLE_MEMORY_CACHE: flag(true),
@@ -55,9 +56,12 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
   const values = parseSettings('webhooks', z.object({ ...variables.shape, ...bindings }), env);
   const { channels, faults } = readChannels(values.CHANNELS, env);
   const all = faults.map((fault) => `CHANNELS: ${fault}`);
-  const { DEFAULT_CHANNEL: defaultChannel = 'standard' } = values;
-  if (values.DEFAULT_CHANNEL && !channels.has(defaultChannel))
-    all.push('DEFAULT_CHANNEL: is none of CHANNELS');
+  const { DEFAULT_CHANNEL: defaultChannel = 'standard', EVENTS_CHANNEL: eventsChannel = 'servicing' } =
+    values;
+  if (values.DEFAULT_CHANNEL && !channelBringing('payments', channels, defaultChannel))
+    all.push('DEFAULT_CHANNEL: is none of CHANNELS that bring payments');
+  if (values.EVENTS_CHANNEL && !channelBringing('events', channels, eventsChannel))
+    all.push('EVENTS_CHANNEL: is none of CHANNELS that bring events');
   const { ACCEPTED_REDIS_REST_URL: acceptedUrl, ACCEPTED_REDIS_REST_TOKEN: acceptedToken } = values;
   if (acceptedUrl && !acceptedToken) all.push('ACCEPTED_REDIS_REST_TOKEN: is missing beside its URL');
   if (acceptedToken && !acceptedUrl) all.push('ACCEPTED_REDIS_REST_URL: is missing beside its token');
@@ -72,7 +76,7 @@ export function readWebhooksSettings(env: Record<string, unknown>) {
     },
     business: { timeZone: values.BUSINESS_TIME_ZONE, currency: values.DEFAULT_CURRENCY },
     channels,
-    defaultChannel,
+    defaultChannel: { payments: defaultChannel, events: eventsChannel },
     bodyTimeoutMs: values.WEBHOOK_TIMEOUT_MS,
     rateLimitPerMinute: values.WEBHOOK_RATE_LIMIT_PER_MINUTE,
     memoryCacheSize: values.ENABLE_MEMORY_CACHE ? values.MEMORY_CACHE_MAX_SIZE : 0,

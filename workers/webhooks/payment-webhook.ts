@@ -1,40 +1,27 @@
-// A signed webhook becomes what it brings: payments, reversals, failures, notices. The order of the checks: channel,
-// address, rate, media type, size, signature, body; nothing of an unsigned body is looked at. One database round trip on
-// the way to a payment's answer.
+// A signed webhook becomes what it brings: payments, reversals, failures, notices. Once the request has passed its checks
+// the body is read. One database round trip on the way to a payment's answer.
 
 import type { Database } from '../../shared/database.ts';
 import { errorFields } from '../../shared/log.ts';
-import { isWithin } from '../../shared/payments/address-block.ts';
 import type { Outcome } from '../../shared/payments/arrival.ts';
 import { type Channel, schemeOf } from '../../shared/payments/channel.ts';
-import type { SignatureRefusal } from '../../shared/payments/channels/signature.ts';
 import type { Recorded } from '../../shared/payments/payment.ts';
 import type { BodyRefusal } from '../../shared/payments/payment-body.ts';
-import { type Parsed, ProviderFault } from '../../shared/payments/scheme.ts';
-import { verifySignature } from '../../shared/payments/verify-signature.ts';
-import { clientAddress, type RequestContext, refuse } from '../app.ts';
+import type { Parsed } from '../../shared/payments/scheme.ts';
+import { type RequestContext, refuse } from '../app.ts';
 import { openDatabase } from '../database.ts';
-import { readBody } from '../read-body.ts';
-import { openRedis } from '../redis.ts';
 import { type Accepted, acceptDuringOutage } from './accept-arrivals.ts';
 import type { WebhooksSettings } from './env.ts';
 import { createGuard, type Guard, noGuard } from './guard.ts';
 import { keepRejected } from './keep-rejected.ts';
-import { RateLimit, rateLimitTimeoutMs } from './rate-limit.ts';
+import { RateLimit } from './rate-limit.ts';
 import { recordAll } from './record-arrivals.ts';
 import { createRecorder, type RecordPayment } from './record-payment.ts';
+import { receiveSigned, refuseSignature } from './signed-request.ts';
 
 type Ctx = RequestContext<WebhooksSettings>;
 /** What became of an arrival, or that it is kept until it can be recorded. */
 type Answered = Outcome | Accepted;
-
-const signatureDetails: Record<SignatureRefusal, string> = {
-  no_secret: 'This channel accepts nothing until it has a secret.',
-  missing_header: 'A header that the signature scheme needs is missing.',
-  malformed_header: 'A header of the signature scheme cannot be read.',
-  expired: 'The timestamp is more than 300 seconds away from now.',
-  mismatch: 'The signature does not match the body.',
-};
 
 /** What an isolate keeps between requests: plain data only, no connections. */
 interface Kept {
@@ -60,40 +47,17 @@ export function createPaymentWebhook() {
     const kept = current?.settings === settings ? current : keep(settings);
     current = kept;
 
-    const channel = settings.channels.get(c.req.param('channel') ?? settings.defaultChannel);
-    if (!channel) return refuse(c, 'unknown_channel');
-    const from = clientAddress(c);
-    if (!isAllowed(channel, from)) return refuse(c, 'address_not_allowed');
-    const wait = await kept.rateLimit.secondsToWait(
-      `${channel.name}:${from}`,
-      () => openRedis(settings.redis, rateLimitTimeoutMs),
-      Date.now(),
-    );
-    if (wait !== undefined) return refuse(c, 'rate_limited', { retryAfterSeconds: wait });
-    const scheme = schemeOf(channel);
-    if (!isOf(scheme.mediaType, c.req.raw.headers)) return refuse(c, 'unsupported_media_type');
-
-    const body = await readBody(c.req.raw, scheme.bodyLimit, settings.bodyTimeoutMs);
-    if (!body.ok) return refuse(c, body.refusal);
-    const signed = { header: (name: string) => c.req.header(name), body: body.value };
-    const verified = await verifySignature(channel, signed, new Date(), within(settings.bodyTimeoutMs)).catch(
-      (error) => {
-        if (error instanceof ProviderFault) return error;
-        throw error;
-      },
-    );
-    if (verified instanceof ProviderFault) {
-      c.get('log').error('provider_away', { channel: channel.name, error: verified.message });
-      return refuse(c, 'unavailable', { detail: "The provider's API is away.", retryAfterSeconds: 5 });
-    }
-    if (!verified.ok) return refuseSignature(c, channel, verified.refusal);
+    const received = await receiveSigned(c, kept.rateLimit, 'payments');
+    if (received instanceof Response) return received;
+    const { channel, body, signed } = received;
     c.set('channel', channel.name);
 
-    const parsed = scheme.parse(verified.value?.body ?? body.value, channel, settings.business);
+    const scheme = schemeOf(channel);
+    const parsed = scheme.parse(signed?.body ?? body, channel, settings.business);
     if (!parsed.ok) {
       const { refusal } = parsed;
       // The sender is told in any case, and sends it again.
-      await keepRejected(c, channel, [{ body: body.value, refusal }]).catch((error) =>
+      await keepRejected(c, channel, [{ body, refusal }]).catch((error) =>
         c.get('log').error('rejected_body_not_kept', errorFields(error)),
       );
       return refuseBody(c, refusal);
@@ -106,26 +70,11 @@ export function createPaymentWebhook() {
     if (rejected.length > 0) await keepRejected(c, channel, rejected);
     count(c, channel, parsed.value, outcomes);
     // The parts that are not signed remain with the sender; the others will be duplicates.
-    if (verified.value?.unsigned) return refuseSignature(c, channel, 'mismatch');
+    if (signed?.unsigned) return refuseSignature(c, channel, 'mismatch');
     return scheme.single
       ? answerSingle(c, channel, outcomes[0] as Recorded | Accepted)
       : answer(c, channel, parsed.value, outcomes);
   };
-}
-
-const isAllowed = (channel: Channel, address: string) =>
-  channel.allow.length === 0 || channel.allow.some((block) => isWithin(address, block));
-
-const isOf = (mediaType: RegExp, headers: Headers) =>
-  mediaType.test(headers.get('content-type') ?? '') &&
-  /^(identity)?$/i.test(headers.get('content-encoding') ?? '');
-
-const within = (timeoutMs: number) => (url: string, init?: RequestInit) =>
-  fetch(url, { ...init, signal: AbortSignal.timeout(timeoutMs) });
-
-function refuseSignature(c: Ctx, channel: Channel, refusal: SignatureRefusal): Response {
-  c.get('log').warn('signature_refused', { channel: channel.name, reason: refusal });
-  return refuse(c, 'invalid_signature', { detail: signatureDetails[refusal] });
 }
 
 const refuseBody = (c: Ctx, refusal: BodyRefusal): Response =>

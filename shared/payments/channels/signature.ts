@@ -11,7 +11,7 @@ export interface SignedRequest {
 
 export type SignatureRefusal = 'no_secret' | 'missing_header' | 'malformed_header' | 'expired' | 'mismatch';
 /** The part of the body that is signed, and how many others are not, where the provider signs in parts. */
-interface SignedPart {
+export interface SignedPart {
   body: Uint8Array<ArrayBuffer>;
   unsigned: number;
 }

@@ -1,0 +1,58 @@
+// Encryption of the archive: AES-256-GCM, a random key for each subject, itself encrypted by a master key from the
+// settings. Several master keys may be given while they are being rotated: the first wraps, all of them unwrap.
+
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { Vault, WrappedKey } from '../../shared/servicing/vault.ts';
+
+const algorithm = 'aes-256-gcm';
+const nonceBytes = 12;
+const tagBytes = 16;
+/** Keys of subjects that were unwrapped last. What may still be used is for the database to say, each time anew. */
+const remembered = 20_000;
+
+export interface MasterKey {
+  name: string;
+  key: Uint8Array;
+}
+
+/** The first master key wraps. */
+export function openVault(masters: readonly [MasterKey, ...MasterKey[]]): Vault {
+  const [current] = masters;
+  const unwrapped = new Map<string, Uint8Array>();
+
+  const unwrap = ({ master, wrapped }: WrappedKey): Uint8Array => {
+    const name = Buffer.from(wrapped).toString('latin1');
+    const known = unwrapped.get(name);
+    if (known) return known;
+    const found = masters.find((one) => one.name === master);
+    if (!found) throw new Error(`the master key ${master} is not among ARCHIVE_MASTER_KEYS`);
+    const key = decrypt(found.key, wrapped, 'subject key');
+    if (unwrapped.size === remembered) unwrapped.clear();
+    unwrapped.set(name, key);
+    return key;
+  };
+
+  return {
+    newKey: () => ({
+      master: current.name,
+      wrapped: encrypt(current.key, randomBytes(32), 'subject key'),
+    }),
+    seal: (key, text, context) => encrypt(unwrap(key), Buffer.from(text), context),
+    open: (key, sealed, context) => decrypt(unwrap(key), sealed, context).toString(),
+  };
+}
+
+/** Nonce, ciphertext, tag. */
+function encrypt(key: Uint8Array, plain: Uint8Array, context: string): Buffer {
+  const nonce = randomBytes(nonceBytes);
+  const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(context));
+  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+}
+
+function decrypt(key: Uint8Array, sealed: Uint8Array, context: string): Buffer {
+  const at = sealed.length - tagBytes;
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, nonceBytes))
+    .setAAD(Buffer.from(context))
+    .setAuthTag(sealed.subarray(at));
+  return Buffer.concat([decipher.update(sealed.subarray(nonceBytes, at)), decipher.final()]);
+}

@@ -1,0 +1,61 @@
+// A customer: names and ways to reach them, with columns made for searching; and who they turned out to be.
+
+import { jsonText, type Projection } from '../projection.ts';
+import { lastSaid, namesUnder, register, textIn } from '../registers.ts';
+
+export const customer: Projection = {
+  group: 'customers',
+  table: 'customers',
+  key: 'customer_id',
+  columns: {
+    first_name: 'text',
+    last_name: 'text',
+    full_name: 'text',
+    email_address: 'text',
+    mobile_phone_number: 'text',
+    phone_digits: 'text',
+    date_of_birth: 'text',
+    ekyc_status: 'text',
+    verified: 'boolean',
+    verified_at: 'timestamptz',
+    residential_address: 'jsonb',
+    mailing_address: 'jsonb',
+    merged_into: 'text',
+    merged_version: 'text',
+  },
+  row: (state) => {
+    const [first, last] = [textIn(state, 'firstName'), textIn(state, 'lastName')];
+    const phone = textIn(state, 'mobilePhoneNumber');
+    const merged = register(state, 'mergedInto');
+    return {
+      first_name: first,
+      last_name: last,
+      full_name: [first, last].filter((name) => name !== null).join(' ') || null,
+      email_address: textIn(state, 'emailAddress'),
+      mobile_phone_number: phone,
+      phone_digits: phone?.replace(/\D/g, '') || null,
+      date_of_birth: textIn(state, 'dateOfBirth'),
+      ekyc_status: textIn(state, 'ekycStatus'),
+      verified: lastSaid(state, 'verified') === true,
+      verified_at: textIn(state, 'verifiedAt'),
+      residential_address: jsonText(lastSaid(state, 'residentialAddress')),
+      mailing_address: jsonText(lastSaid(state, 'mailingAddress')),
+      merged_into: merged ? String(merged[1]) : null,
+      merged_version: merged?.[0] ?? null,
+    };
+  },
+  lists: [],
+  identifiers: (id, state) => {
+    const cif = register(state, 'link:cif');
+    const linked = namesUnder(state, 'also:').map((name) => {
+      const colon = name.indexOf(':');
+      const version = register(state, `also:${name}`)?.[0] ?? '';
+      return { kind: name.slice(0, colon), value: name.slice(colon + 1), version };
+    });
+    return [
+      { kind: 'customer_id', value: id, version: '' },
+      ...(cif ? [{ kind: 'cif', value: String(cif[1]), version: cif[0] }] : []),
+      ...linked.filter(({ kind, value }) => kind !== 'cif' || value !== cif?.[1]),
+    ];
+  },
+};

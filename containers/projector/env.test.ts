@@ -36,9 +36,7 @@ test('with a database, a Redis and a master key, everything else has its default
     lanes: 2,
     idleMs: 200,
     claimAfterMs: 60_000,
-    balances: 'events',
-    timeZone: 'UTC',
-    currency: 'EUR',
+    rules: { timeZone: 'UTC', currency: 'EUR', balances: 'events' },
     masterKeys: [{ name: 'a', key: new Uint8Array(32).fill(1) }],
   });
 });

@@ -7,6 +7,7 @@ import * as z from 'zod/mini';
 import { currency, parseSettings, redisUrl, text, timeZone, wholeNumber } from '../../shared/settings.ts';
 import { isTopic, kafkaContradictions, kafkaSettings, kafkaVariables } from '../kafka-settings.ts';
 import { agreeing, type Contradiction, commonSettings, commonVariables } from '../settings.ts';
+import type { MasterKey } from './vault.ts';
 
 const isStream = (name: string) => /^[\w:.{}-]{1,200}$/.test(name);
 const name = (byDefault: string) =>
@@ -37,10 +38,11 @@ const masterKeys = z.pipe(
       context.issues.push({ code: 'custom', input: undefined, message: fault });
       return z.NEVER;
     }
-    return keys.map((key) => ({
+    const read = keys.map((key) => ({
       name: key?.[1] as string,
       key: new Uint8Array(Buffer.from(key?.[2] as string, 'base64')),
     }));
+    return read as [MasterKey, ...MasterKey[]];
   }),
 );
 
@@ -123,10 +125,14 @@ export function readProjectorSettings(env: Record<string, unknown>) {
     idleMs: v.SERVICING_INTERVAL_MS,
     /** What another reader has not settled for so long is taken over. */
     claimAfterMs: v.SERVICING_CLAIM_AFTER_SECONDS * 1_000,
-    balances: v.SERVICING_BALANCES,
-    timeZone: v.BUSINESS_TIME_ZONE,
-    currency: v.DEFAULT_CURRENCY,
+    rules: {
+      timeZone: v.BUSINESS_TIME_ZONE,
+      currency: v.DEFAULT_CURRENCY,
+      balances: v.SERVICING_BALANCES,
+    },
     /** The first wraps new keys, all unwrap. */
     masterKeys: v.ARCHIVE_MASTER_KEYS,
   };
 }
+
+export type ProjectorSettings = ReturnType<typeof readProjectorSettings>;

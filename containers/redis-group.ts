@@ -24,7 +24,6 @@ export type RawEntry = [id: string, fields: string[] | null];
 export type RawEntries = Array<[stream: string, entries: RawEntry[]]>;
 
 export type RedisClient = ReturnType<typeof newClient>;
-export type RedisGroup = ReturnType<typeof openRedisGroup>;
 
 /** A client that neither queues nor reconnects by itself: what cannot be sent now fails now. */
 export const newClient = (url: string) =>

@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { isNumberSource } from '../../shared/exact-json.ts';
 import { currencyExponent } from '../../shared/money.ts';
+import { readEvent } from '../../shared/servicing/read-event.ts';
 import { readEnvelope, type StreamEvent } from '../../shared/stream/envelope.ts';
 import { displacedBy, repeatedWithin } from './disorder.ts';
 import { type HistoryOptions, histories } from './histories.ts';
@@ -208,6 +209,16 @@ test('senders differ: spellings, ids, times, amounts, enums', () => {
     writing(/"[A-Z]\w+\.[A-Z_]+"/),
   ])
     expect(share).toBeGreaterThan(0.01);
+});
+
+test('the fold reads every one of them', () => {
+  const business = { timeZone: 'UTC', currency: 'EUR' };
+  const refused = eventsOf(some).flatMap((event) => {
+    const read = readEvent(event, business);
+    if (!read.ok) return [`${event.type}: ${read.refusal}`];
+    return read.value.handled ? [] : [`${event.type}: nobody handles it`];
+  });
+  expect(refused).toEqual([]);
 });
 
 describe('on their way', () => {

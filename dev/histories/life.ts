@@ -98,7 +98,12 @@ export function beginLife({ seed, customer, currency, timeZone }: Place, { birth
       isCrowded = true;
     },
 
-    tell(from: SenderName, type: string, payload: Record<string, unknown>, conversationId = id(1)): Written {
+    tell(
+      from: SenderName,
+      type: string,
+      payload: Record<string, unknown>,
+      conversationId = registration,
+    ): Written {
       now++;
       const before = told++;
       return write(chance, {

@@ -73,7 +73,10 @@ export function readEvent(event: StreamEvent, business: Business): Result<ReadEv
 
 /** The whole event as it is sealed. */
 export const writeWhole = (event: StreamEvent): string =>
-  canonicalJson({ ...named(event), sender: event.sender, payload: event.payload });
+  `${JSON.stringify({ ...named(event), sender: event.sender }).slice(0, -1)}${hasNames(event) ? ',' : ''}"payload":${event.payloadText}}`;
+
+const hasNames = ({ conversationId, customerId, sender }: StreamEvent) =>
+  (conversationId ?? customerId ?? sender) !== undefined;
 
 /** An event out of the archive: whole, or what its facts leave of it. */
 export function readArchived(
@@ -81,6 +84,7 @@ export function readArchived(
   text: string,
 ): StreamEvent {
   const parsed = readExactJson(text) as Partial<StreamEvent>;
+  const payload = parsed.payload ?? {};
   return {
     id: kept.eventId,
     type: kept.type,
@@ -88,7 +92,8 @@ export function readArchived(
     conversationId: parsed.conversationId,
     customerId: parsed.customerId,
     sender: parsed.sender,
-    payload: parsed.payload ?? {},
+    payload,
+    payloadText: canonicalJson(payload),
     payloadHash: '',
   };
 }

@@ -1,0 +1,20 @@
+// Customers as staff see them: one, by whatever name is at hand.
+
+import { Hono } from 'hono';
+import { calendarDate } from '../../shared/calendar-date.ts';
+import { readCustomer } from '../../shared/read/customer.ts';
+import { refuse, type Scope } from '../app.ts';
+import type { createCallerCheck } from '../caller.ts';
+import { openDatabase } from '../database.ts';
+import type { ApiSettings } from './env.ts';
+
+export function customerRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
+  const routes = new Hono<Scope<ApiSettings>>();
+  routes.get('/:id', callerCheck('customers:read'), async (c) => {
+    const { database, timeZone } = c.get('settings');
+    const today = calendarDate(new Date(), timeZone);
+    const customer = await readCustomer(openDatabase(database), c.req.param('id'), today);
+    return customer ? c.json(customer) : refuse(c, 'not_found');
+  });
+  return routes;
+}

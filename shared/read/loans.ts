@@ -16,6 +16,17 @@ import { decimal, instant } from './as-text.ts';
 /** How senders call a payment that went through. Any other word is no money. */
 const processed = ['processed', 'completed', 'succeeded', 'successful', 'success', 'settled', 'paid'];
 
+/** SQL: a CTE over `loan (account_id)`: loan_number, the numbers that mean each loan and no other. */
+export const loanNumbers = `loan_number as materialized (
+    select distinct loan.account_id, i.value as number
+    from loan join servicing.identifiers i on i.target = 'account:' || loan.account_id
+    where not exists (
+      select from servicing.identifiers other
+      where other.value = i.value and other.target like 'account:%' and other.target <> i.target
+        and (other.target = 'account:' || other.value, other.version, other.target)
+          > (i.target = 'account:' || i.value, i.version, i.target))
+  )`;
+
 /**
  * SQL: CTEs over `loan (account_id)`, which the caller brings: account, schedule (the current one of each), received,
  * instalment (of the current schedule) and last_payment. `today` is an SQL expression of type date.
@@ -30,17 +41,9 @@ export const loanFacts = (today: string) => `
     from account a join servicing.repayment_schedules s using (account_id)
     order by s.account_id, s.version desc, s.schedule_id desc
   ),
-  loan_number as materialized (
-    select a.account_id, i.value as number
-    from account a join servicing.identifiers i on i.target = 'account:' || a.account_id
-    where not exists (
-      select from servicing.identifiers other
-      where other.value = i.value and other.target like 'account:%' and other.target <> i.target
-        and (other.target = 'account:' || other.value, other.version, other.target)
-          > (i.target = 'account:' || i.value, i.version, i.target))
-  ),
+  ${loanNumbers},
   received as materialized (
-    select distinct n.account_id, p.payment_id, p.reference_number, p.currency, p.amount - p.reversed as net, p.paid_at
+    select n.account_id, p.payment_id, p.reference_number, p.currency, p.amount - p.reversed as net, p.paid_at
     from loan_number n join servicing.received_payments p on p.loan_account_number = n.number
     where p.amount > p.reversed
   ),

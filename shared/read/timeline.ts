@@ -4,6 +4,7 @@
 
 import type { Database } from '../database.ts';
 import { instant } from './as-text.ts';
+import { loanNumbers } from './loans.ts';
 import {
   type Facts,
   type Place,
@@ -32,14 +33,14 @@ const statement = `
   loan as materialized (
     select distinct account_id from servicing.loan_borrowers where customer_id in (select id from ids)
   ),
+  ${loanNumbers},
   theirs as materialized (
     select 'customer:' || id as key from ids
     union select 'account:' || account_id from loan
     union select 'schedule:' || schedule_id from servicing.repayment_schedules join loan using (account_id)
     union select 'account_payment:' || payment_key from servicing.account_payments join loan using (account_id)
     union select 'received_payment:' || p.payment_id
-      from loan join servicing.identifiers i on i.target = 'account:' || loan.account_id
-      join servicing.received_payments p on p.loan_account_number = i.value
+      from loan_number n join servicing.received_payments p on p.loan_account_number = n.number
     union select 'application:' || application_number from servicing.applications join ids on id = customer_id
     union select 'conversation:' || conversation_id from servicing.conversations join ids on id = customer_id
     union select 'notification:' || notification_id from servicing.notifications join ids on id = customer_id

@@ -65,8 +65,11 @@ const statement = `
   select p.event_id as "eventId", p.type, p.aggregate, p.version, ${instant('p.occurred_at')} as at,
     p.facts -> 'payload' as facts, c.author, c.content
   from page p
-  left join servicing.conversation_entries c
-    on p.aggregate like 'conversation:%' and c.conversation_id = substr(p.aggregate, 14) and c.event_id = p.event_id
+  left join lateral (
+    select author, content from servicing.conversation_entries
+    where p.aggregate like 'conversation:%' and conversation_id = substr(p.aggregate collate "default", 14) and event_id = p.event_id
+    limit 1
+  ) c on true
   order by p.version desc`;
 
 interface Found {

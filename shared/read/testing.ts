@@ -4,6 +4,7 @@ import { afterAll, beforeAll } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { openVault } from '../../containers/projector/vault.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import type { TransactionalDatabase } from '../database.ts';
 import { type Folded, foldBatch } from '../servicing/fold-batch.ts';
 import { event, incoming, rules } from '../servicing/testing.ts';
 
@@ -16,21 +17,22 @@ export interface Projections {
   fold(...events: ReturnType<typeof event>[]): Promise<Folded[]>;
 }
 
+const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
+
+export const foldInto = (db: TransactionalDatabase, events: ReturnType<typeof event>[]): Promise<Folded[]> =>
+  db.transaction((tx) =>
+    foldBatch(
+      tx,
+      events.map((one) => incoming(one)),
+      { vault, rules },
+    ),
+  );
+
 /** To be called at the top of a file or in a `describe`. */
 export function useProjections(): Projections {
   let database: TestDatabase;
   let projector: Pool;
-  const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
-  const projections = {
-    fold: (...events) =>
-      projector.transaction((tx) =>
-        foldBatch(
-          tx,
-          events.map((one) => incoming(one)),
-          { vault, rules },
-        ),
-      ),
-  } as Projections;
+  const projections = { fold: (...events) => foldInto(projector, events) } as Projections;
   beforeAll(async () => {
     database = await createTestDatabase();
     const open = (url: string) =>

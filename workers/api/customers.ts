@@ -14,7 +14,9 @@ export function customerRoutes(callerCheck: ReturnType<typeof createCallerCheck<
     const { database, timeZone } = c.get('settings');
     const today = calendarDate(new Date(), timeZone);
     const customer = await readCustomer(openDatabase(database), c.req.param('id'), today);
-    return customer ? c.json(customer) : refuse(c, 'not_found');
+    if (!customer) return refuse(c, 'not_found');
+    c.header('cache-control', 'no-store');
+    return c.json(customer);
   });
   return routes;
 }

@@ -3,10 +3,9 @@
 // is missing: from the beginning, because an entry that is there may still have to be done. Every call has a limit;
 // what Redis says is thrown as it is, and the next call then begins with a new connection (and group).
 
-import { createClient } from 'redis';
 import { reconnecting } from './reconnecting.ts';
+import { type RedisClient, redisClient } from './redis-client.ts';
 
-const connectTimeoutMs = 3_000;
 const callTimeoutMs = 10_000;
 const closeTimeoutMs = 2_000;
 const forgetReadersAfterMs = 60 * 60 * 1_000;
@@ -23,19 +22,6 @@ export interface GroupOptions {
 export type RawEntry = [id: string, fields: string[] | null];
 export type RawEntries = Array<[stream: string, entries: RawEntry[]]>;
 
-export type RedisClient = ReturnType<typeof newClient>;
-export type RedisGroup = ReturnType<typeof openRedisGroup>;
-
-/** A client that neither queues nor reconnects by itself: what cannot be sent now fails now. */
-export const newClient = (url: string) =>
-  createClient({
-    url,
-    RESP: 2,
-    maintNotifications: 'disabled',
-    disableOfflineQueue: true,
-    socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
-  });
-
 /**
  * Of one reader, or of all that were quiet for so many milliseconds, those that hold nothing. In one step, because what
  * a reader holds at the moment when its name is taken away is never delivered again.
@@ -51,7 +37,7 @@ return 'OK'`;
 
 export function openRedisGroup({ url, streams, group, consumer }: GroupOptions) {
   const redis = reconnecting({
-    create: (lost) => newClient(url).on('error', lost),
+    create: (lost) => redisClient(url).on('error', lost),
     open: async (client) => {
       await client.connect();
       await Promise.all(streams.map((stream) => createGroup(client, stream, group)));

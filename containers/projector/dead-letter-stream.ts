@@ -2,7 +2,7 @@
 // the source was. About the last hundred thousand are kept. A letter may come twice, never not at all.
 
 import { reconnecting } from '../reconnecting.ts';
-import { newClient } from '../redis-group.ts';
+import { redisClient } from '../redis-client.ts';
 import type { Delivery } from './source.ts';
 
 const buryTimeoutMs = 5_000;
@@ -19,7 +19,7 @@ export interface Burial {
 
 export function openDeadLetterStream(url: string, stream: string) {
   const redis = reconnecting({
-    create: (lost) => newClient(url).on('error', lost),
+    create: (lost) => redisClient(url).on('error', lost),
     open: (client) => client.connect(),
     discard: (client) => client.destroy(),
   });

@@ -29,6 +29,8 @@ const closeTimeoutMs = 5_000;
 const fetchWaitMs = 250;
 /** For the others to come to the sharing out: nobody works longer than this without giving way. */
 const rebalanceTimeoutMs = 10_000;
+/** With the answer comes the news that partitions are being shared out anew. */
+const heartbeatMs = 1_000;
 /** Brokers refuse less and more. */
 const shortestSessionMs = 6_000;
 const longestSessionMs = 30 * 60 * 1_000;
@@ -87,6 +89,7 @@ export function openKafkaSource(options: KafkaSourceOptions, log: Log): Source {
         allowAutoTopicCreation: false,
         sessionTimeout: Math.min(Math.max(options.claimAfterMs, shortestSessionMs), longestSessionMs),
         rebalanceTimeout: rebalanceTimeoutMs,
+        heartbeatInterval: heartbeatMs,
         maxWaitTimeInMs: fetchWaitMs,
         retry: {
           retries: 2,

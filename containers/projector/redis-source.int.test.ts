@@ -231,6 +231,8 @@ test('an inbox is trimmed below what is pending or not delivered in any group, a
   await source.tend();
   expect(await left()).toEqual(numbers(5, 6));
   expect(await left(log)).toEqual(numbers(3));
+  await appendMany(2);
+  expect(await stateOf(source)).toMatchObject({ waiting: 2, pending: 0 });
 });
 
 test('ids beyond what a double holds are compared digit by digit', async () => {

@@ -1,7 +1,8 @@
 // Events from Redis streams, all read through one consumer group: what this reader has not settled, then what others
 // have left for long, then what is new. An inbox is trimmed behind its readers; a log is bounded by whoever writes it.
 
-import { type GroupOptions, openRedisGroup, type RawEntries, type RedisClient } from '../redis-group.ts';
+import type { RedisClient } from '../redis-client.ts';
+import { type GroupOptions, openRedisGroup, type RawEntries } from '../redis-group.ts';
 import type { Delivery, Source, SourceState } from './source.ts';
 
 const callTimeoutMs = 10_000;

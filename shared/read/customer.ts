@@ -6,7 +6,7 @@ import { decimal, instant } from './as-text.ts';
 import { type Instalment, type LastPayment, lastPaymentOf, loanFacts, nextInstalmentOf } from './loans.ts';
 import { customerNamed } from './resolve.ts';
 
-export interface CustomerLoan {
+interface CustomerLoan {
   accountId: string;
   accountNumber: string | null;
   role: string;

@@ -6,7 +6,7 @@ import { decimal, instant } from './as-text.ts';
 import { type Instalment, instalmentJson, type LastPayment, lastPaymentOf, loanFacts } from './loans.ts';
 import { loanNamed } from './resolve.ts';
 
-export interface Borrower {
+interface Borrower {
   /** As the loan names them. */
   customerId: string;
   /** Who that is after all merges. */
@@ -15,7 +15,7 @@ export interface Borrower {
   fullName: string | null;
 }
 
-export interface Schedule {
+interface Schedule {
   scheduleId: string;
   currency: string | null;
   loanAmount: string | null;

@@ -107,7 +107,7 @@ export const lastPaymentOf = (loan: string) => `(
     'currency', case when p.amount is not null then p.currency end, 'source', p.source, 'reference', p.reference)
   from last_payment p where p.account_id = ${loan}.account_id)`;
 
-export type InstalmentState = 'scheduled' | 'partial' | 'paid' | 'missed';
+type InstalmentState = 'scheduled' | 'partial' | 'paid' | 'missed';
 
 export interface Instalment {
   paymentNumber: number;

@@ -5,11 +5,9 @@ import { calendarDate } from '../calendar-date.ts';
 import { formatAmount, parseBalance } from '../money.ts';
 import { senderTime } from '../stream/sender-time.ts';
 
-export const timelineKinds = [
-  ...(['customer', 'application', 'conversation', 'assessment', 'decision'] as const),
-  ...(['account', 'schedule', 'payment', 'approval', 'notification', 'statement', 'collection'] as const),
-] as const;
-export type TimelineKind = (typeof timelineKinds)[number];
+export type TimelineKind =
+  | ('customer' | 'application' | 'conversation' | 'assessment' | 'decision')
+  | ('account' | 'schedule' | 'payment' | 'approval' | 'notification' | 'statement' | 'collection');
 
 export type Facts = Readonly<Record<string, unknown>>;
 

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { event } from '../servicing/testing.ts';
 import { readLoanAccount } from './loan-account.ts';
@@ -293,4 +294,64 @@ test('amounts have the decimals of their currency', async () => {
   );
   expect(await read('A-kwd')).toMatchObject({ currency: 'KWD', loanAmount: '9999999999999.125' });
   expect(await read('A-jpy')).toMatchObject({ currency: 'JPY', loanAmount: '300' });
+});
+
+test('money is poured into instalments to the last cent, in whatever order everything comes', async () => {
+  const cents = fc.integer({ min: 1, max: 30_000 });
+  const loans = fc.sample(
+    fc.record({
+      instalments: fc.array(fc.record({ day: fc.integer({ min: 1, max: 28 }), cents }), {
+        minLength: 1,
+        maxLength: 6,
+      }),
+      payments: fc.array(fc.record({ cents, back: fc.double({ min: 0, max: 1, noNaN: true }) }), {
+        maxLength: 5,
+      }),
+      order: fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
+    }),
+    { numRuns: 60, seed: 7 },
+  );
+  const text = (amount: number) => `${Math.floor(amount / 100)}.${String(amount % 100).padStart(2, '0')}`;
+  const taken = ({ cents, back }: { cents: number; back: number }) => Math.floor(cents * back);
+  for (const [n, { instalments, payments, order }] of loans.entries()) {
+    const events = [
+      event('account.created.v1', { account_id: `R${n}`, account_number: `RN${n}`, loan_amount: '1.00' }),
+      schedule(
+        `R${n}`,
+        { n_payments: instalments.length },
+        instalments.map(({ day, cents }, i) => ({
+          payment_number: i + 1,
+          due_date: `2026-03-${String(day).padStart(2, '0')}`,
+          amount: text(cents),
+        })),
+      ),
+      ...payments.flatMap((payment, i) => [
+        recorded(`R${n}-${i}`, `RN${n}`, text(payment.cents)),
+        ...(taken(payment) > 0
+          ? [reversed(`R${n}-${i}`, `RN${n}`, text(payment.cents), text(taken(payment)))]
+          : []),
+      ]),
+    ];
+    const shuffled = events
+      .map((one, i) => ({ one, rank: order[i] as number }))
+      .sort((a, b) => a.rank - b.rank)
+      .map(({ one }) => one);
+    await fold(...shuffled);
+
+    let left = payments.reduce((sum, payment) => sum + payment.cents - taken(payment), 0);
+    const expected = instalments
+      .map((one, i) => ({ ...one, number: i + 1 }))
+      .sort((a, b) => a.day - b.day || a.number - b.number)
+      .map(({ day, cents, number }) => {
+        const received = Math.min(left, cents);
+        left -= received;
+        const open = received > 0 ? 'partial' : 'scheduled';
+        const state = received === cents ? 'paid' : day < 15 ? 'missed' : open;
+        return { paymentNumber: number, receivedAmount: text(received), state };
+      });
+    expect((await read(`R${n}`))?.schedule).toMatchObject({
+      instalments: expected,
+      receivedBeyond: text(left),
+    });
+  }
 });

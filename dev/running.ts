@@ -19,6 +19,8 @@ export interface Running {
   channels: Record<string, ChannelConfiguration & { secret: string; url: string }>;
   /** A key with every permission. */
   apiKey: string;
+  /** What the projector was given as ARCHIVE_MASTER_KEYS. */
+  archiveMasterKeys: string;
 }
 
 const runningFile = () => join(stateFolder(), 'running.json');

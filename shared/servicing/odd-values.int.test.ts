@@ -23,9 +23,11 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** No two alike, so that nothing compresses: the longest that four bytes a character make. */
+/** Four bytes a character, and nothing in it that Postgres could compress. */
 const wide = (length: number) =>
-  Array.from({ length }, (_, n) => String.fromCodePoint(0x1f300 + ((n * 7919) % 700))).join('');
+  Array.from({ length }, (_, n) =>
+    String.fromCodePoint(0x10000 + ((n * n * 7919 + n * 104_729) % 60_000)),
+  ).join('');
 const odd: unknown[] = [
   ...[
     '',
@@ -80,6 +82,18 @@ const odd: unknown[] = [
   [{ payment_number: 1, amount: '-9999999999999.99', paid_amount: 0, due_date: '0001-01-02' }],
 ];
 
+/** Each is about aggregates of its own, so that none is overtaken by the next. */
+const ofItsOwn = (payload: Record<string, unknown>, n: number): Record<string, unknown> =>
+  Object.fromEntries(
+    Object.entries(payload).map(([name, value]) => {
+      if (name === 'payment') return [name, ofItsOwn(value as Record<string, unknown>, n)];
+      return [
+        name,
+        typeof value === 'string' && /id$|^application_number$/.test(name) ? `${value}-${n}` : value,
+      ];
+    }),
+  );
+
 function* read(): Generator<Incoming> {
   let n = 0;
   for (const [type, { payload }] of Object.entries(samples))
@@ -93,7 +107,7 @@ function* read(): Generator<Incoming> {
           event_type: type,
           id: `${n++}`,
           timestamp: '2026-01-01',
-          payload: JSON.stringify(withValue(payload, path, () => value)),
+          payload: JSON.stringify(withValue(ofItsOwn(payload, n), path, () => value)),
         };
         const envelope = readEnvelope(fields, rules.timeZone);
         const event = envelope.ok ? readEvent(envelope.value, rules) : envelope;

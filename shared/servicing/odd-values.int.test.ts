@@ -164,3 +164,20 @@ test('the longest names of everything at once can be folded', async () => {
   const event = envelope.ok ? readEvent(envelope.value, rules) : envelope;
   expect(event.ok && (await faults([{ source: 'test', read: event.value }]))).toEqual([]);
 });
+
+test('a batch of the events that are about the most aggregates has locks enough', async () => {
+  const merges = Array.from({ length: 500 }, (_, n): Incoming => {
+    const payload = {
+      customer_id: `S${n}`,
+      merged_customer_ids: Array.from({ length: 20 }, (_, m) => `S${n}-${m}`),
+    };
+    const envelope = readEnvelope(
+      { event_type: 'customer.identity.merged.v1', id: `merge-${n}`, payload: JSON.stringify(payload) },
+      rules.timeZone,
+    );
+    const event = envelope.ok ? readEvent(envelope.value, rules) : envelope;
+    if (!event.ok) throw new Error(event.refusal);
+    return { source: 'test', read: event.value };
+  });
+  expect(await fold(merges)).toBeUndefined();
+});

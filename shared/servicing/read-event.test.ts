@@ -247,6 +247,11 @@ describe('values that are none', () => {
       { customer_id: 'C1', merged_customer_id: 'C1' },
       'merged_customer_id names no other customer',
     ],
+    [
+      'customer.identity.merged.v1',
+      { customer_id: 'C1', merged_customer_ids: Array.from({ length: 21 }, (_, n) => `M${n}`) },
+      'merged_customer_ids: expected at most 20',
+    ],
     ['customer.identity.linked.v1', { customer_id: 'C1' }, 'identifier_value is missing'],
     [
       'customer.updated.v1',

@@ -82,8 +82,8 @@ export const currencyCode = optional(
     .check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
 );
 
-export const list = <Schema extends z.ZodMiniType>(schema: Schema) =>
-  optional(z.array(schema).check(z.maxLength(1_000)));
+export const list = <Schema extends z.ZodMiniType>(schema: Schema, limit = 1_000) =>
+  optional(z.array(schema).check(z.maxLength(limit, `expected at most ${limit}`)));
 
 /** `100.50 EUR` */
 export function money(

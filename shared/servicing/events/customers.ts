@@ -132,7 +132,8 @@ export const customerEvents: Record<string, EventType> = {
       surviving_customer_id: optionalId,
       customer_id: optionalId,
       merged_customer_id: optionalId,
-      merged_customer_ids: list(id),
+      // Each is an aggregate that the whole batch holds a lock on: Postgres has room for so many locks at a time.
+      merged_customer_ids: list(id, 20),
     }),
     facts: ['surviving_customer_id', 'customer_id', 'merged_customer_id', 'merged_customer_ids'],
     claims: (p) => {

@@ -63,7 +63,7 @@ export function readEvent(event: StreamEvent, business: Business): Result<ReadEv
       aggregate,
       related: [...new Set(related)].filter((key) => key !== aggregate),
       subject: subjectOf(event, aggregate),
-      facts: factsOf(event, pick(type, parsed.data as Record<string, unknown>)),
+      facts: factsOf(event, leave(type, parsed.data as Record<string, unknown>)),
     });
   } catch (error) {
     if (error instanceof UnreadableEvent) return refused(error.message);
@@ -106,8 +106,11 @@ const named = ({ conversationId, customerId }: StreamEvent) => ({
 const factsOf = (event: StreamEvent, facts: Record<string, unknown>): string =>
   JSON.stringify({ ...named(event), payload: facts });
 
-const pick = (type: EventType, payload: Record<string, unknown>) =>
-  Object.fromEntries(type.facts.map((name) => [name, payload[name]]));
+function leave({ facts }: EventType, payload: Record<string, unknown>): Record<string, unknown> {
+  return typeof facts === 'function'
+    ? facts(payload as never)
+    : Object.fromEntries(facts.map((name) => [name, payload[name]]));
+}
 
 function defined(values: Claim['values']): Claim['values'] {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));

@@ -19,6 +19,8 @@ import { startPostgres } from '../dev/servers/postgres.ts';
 import { startRedis } from '../dev/servers/redis.ts';
 import { migrate } from '../drizzle/migrate.ts';
 import { createLog } from '../shared/log.ts';
+import { pidIn } from './beside.ts';
+import { cpuSeconds } from './cpu.ts';
 import { percentile } from './load.ts';
 
 const { values } = parseArgs({
@@ -183,6 +185,18 @@ try {
     singly: { count: singly, run: () => project(db, redisServer.url, singly, 1, 1) },
   };
   const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], singly: [] };
+  const cpu: Record<keyof typeof runs, Record<string, number>> = { floor: {}, ours: {}, singly: {} };
+  const roots = {
+    node: process.pid,
+    postgres: pidIn(join(folder, 'postgres.pid')),
+    redis: pidIn(join(folder, 'redis.pid')),
+  };
+  /** Node's own, without the servers, which are its children. */
+  const used = () => {
+    const of = cpuSeconds(roots);
+    const { user, system } = process.cpuUsage();
+    return { ...of, node: (user + system) / 1e6 } as Record<string, number>;
+  };
   // Once unmeasured, so that everything is compiled and no table is empty.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, { count, run }] of Object.entries(runs) as Array<
@@ -191,8 +205,14 @@ try {
       await redis.del(stream);
       await fill(redis, count);
       await db.query('checkpoint');
+      const before = used();
       const took = await timed(run);
-      if (round > 0) seconds[name].push(took);
+      const after = used();
+      if (round === 0) continue;
+      seconds[name].push(took);
+      for (const part of Object.keys(after))
+        cpu[name][part] =
+          (cpu[name][part] ?? 0) + ((after[part] ?? 0) - (before[part] ?? 0)) / (count * rounds);
     }
   }
   const rate = {
@@ -200,15 +220,24 @@ try {
     ours: perSecond(events, seconds.ours),
     singly: perSecond(singly, seconds.singly),
   };
+  const processor = (name: keyof typeof runs) =>
+    Object.fromEntries(
+      Object.entries(cpu[name]).map(([part, took]) => [`${part} µs`, Math.round(took * 1e6)]),
+    );
   console.table([
-    { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor) },
+    { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor), ...processor('floor') },
     {
       what: `projector, ${lanes} lanes, batches of ${batchSize}`,
       'events/s': Math.round(rate.ours),
       'of the floor': (rate.ours / rate.floor).toFixed(2),
       'times singly': (rate.ours / rate.singly).toFixed(1),
+      ...processor('ours'),
     },
-    { what: 'projector, one event a transaction', 'events/s': Math.round(rate.singly) },
+    {
+      what: 'projector, one event a transaction',
+      'events/s': Math.round(rate.singly),
+      ...processor('singly'),
+    },
   ]);
 
   const growth: Record<string, string | number>[] = [];

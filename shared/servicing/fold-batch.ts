@@ -13,6 +13,8 @@ import { emptyState, type State, take, type Values, versionOf } from './register
 import {
   archive,
   type EntryRow,
+  erasedHash,
+  forgetHashes,
   hashesOf,
   insertEventIds,
   insertSubjectKeys,
@@ -62,6 +64,12 @@ export async function foldBatch(tx: Database, batch: readonly Incoming[], tools:
       sealed: seal(read, keysBySubject.get(read.subject), tools.vault),
     })),
   );
+  const erased = known.filter(({ read }) => !keysBySubject.get(read.subject));
+  if (erased.length > 0)
+    await forgetHashes(
+      tx,
+      erased.map(({ read }) => read.event.id),
+    );
   await saveAggregates(tx, before, after, tools.rules);
   await saveEntries(
     tx,
@@ -152,7 +160,7 @@ async function deduplicate(tx: Database, batch: readonly Incoming[]) {
     const first = firsts.get(id);
     if (first === incoming && inserted.has(id)) return 'folded';
     const known = hashes.get(id) ?? first?.read.event.payloadHash;
-    return known === payloadHash ? 'duplicate' : 'conflict';
+    return known === payloadHash || known === erasedHash ? 'duplicate' : 'conflict';
   });
   return { outcomes, fresh: batch.filter((_, i) => outcomes[i] === 'folded') };
 }

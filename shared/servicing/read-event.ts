@@ -73,7 +73,7 @@ export function readEvent(event: StreamEvent, business: Business): Result<ReadEv
 
 /** The whole event as it is sealed. */
 export const writeWhole = (event: StreamEvent): string =>
-  canonicalJson({ ...named(event), sender: event.sender, payload: event.payload });
+  canonicalJson({ ...named(event), sender: event.sender ?? null, payload: event.payload });
 
 /** An event out of the archive: whole, or what its facts leave of it. */
 export function readArchived(
@@ -87,7 +87,7 @@ export function readArchived(
     time: kept.time,
     conversationId: parsed.conversationId,
     customerId: parsed.customerId,
-    sender: parsed.sender,
+    sender: parsed.sender ?? undefined,
     payload: parsed.payload ?? {},
     payloadHash: '',
   };

@@ -118,11 +118,7 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
   return { step };
 }
 
-function readDelivery(
-  delivery: Delivery,
-  fields: Fields,
-  { rules }: Tools,
-): Readable | { burial: Burial } {
+function readDelivery(delivery: Delivery, fields: Fields, { rules }: Tools): Readable | { burial: Burial } {
   const envelope = readEnvelope(fields, rules.timeZone);
   if (!envelope.ok) return { burial: { reason: envelope.refusal, eventId: undefined, type: undefined } };
   const read = readEvent(envelope.value, rules);

@@ -102,7 +102,9 @@ const factsOf = (event: StreamEvent, facts: Record<string, unknown>): string =>
   JSON.stringify({ ...named(event), payload: facts });
 
 const pick = (type: EventType, payload: Record<string, unknown>) =>
-  Object.fromEntries(type.facts.map((name) => [name, payload[name]]));
+  typeof type.facts === 'function'
+    ? type.facts(payload as never)
+    : Object.fromEntries(type.facts.map((name) => [name, payload[name]]));
 
 function defined(values: Claim['values']): Claim['values'] {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));

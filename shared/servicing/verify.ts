@@ -6,6 +6,7 @@ import { aggregatePages, pageLimit } from './aggregate-pages.ts';
 import { someKeys } from './archive-store.ts';
 import type { AggregateKey, AggregateKind } from './event-type.ts';
 import type { Tools } from './fold-batch.ts';
+import { projections } from './projections.ts';
 import { type Difference, type Refolded, refold } from './refold.ts';
 
 /** Yields how much it has looked at after each page. With `sample` that is so many aggregates, chosen by chance. */
@@ -29,4 +30,19 @@ export async function* verify(
 function* inPages(keys: AggregateKey[]): Generator<{ keys: AggregateKey[] }> {
   for (let i = 0; i < keys.length; i += pageLimit.aggregates)
     yield { keys: keys.slice(i, i + pageLimit.aggregates) };
+}
+
+/** Texts that are no person's; every other text may be, so that a column of tomorrow is not shown by mistake. */
+const impersonal = new Set([
+  ...['account_id', 'account_number', 'customer_id', 'application_number', 'conversation_id', 'schedule_id'],
+  ...['loan_account_number', 'merged_into', 'merged_version', 'version', 'currency', 'role', 'kind'],
+  ...['status', 'ekyc_status', 'aging_bucket', 'closure_reason', 'payment_frequency', 'decision', 'channel'],
+]);
+
+/** Whether a column may hold what names or describes a person. */
+export function isPersonal(table: string, column: string): boolean {
+  if (impersonal.has(column)) return false;
+  const tables = Object.values(projections).flatMap((one) => [one, ...one.lists]);
+  const type = tables.find((one) => one.table === table)?.columns[column];
+  return type === undefined || type === 'text' || type === 'jsonb';
 }

@@ -60,6 +60,19 @@ const changed = eventType({
 });
 
 const link = z.object({ type: text, value: id });
+const linked = z.object({
+  customer_id: id,
+  identifier_type: text,
+  identifier_value: optionalId,
+  identifiers: list(link),
+});
+/** Names that other systems gave, and that say nothing of the person: not so an address or a number of a passport. */
+const systemsNames = ['cif', 'customer_id'];
+
+const linksOf = (p: z.output<typeof linked>) =>
+  [...(p.identifiers ?? []), { type: p.identifier_type, value: p.identifier_value }].flatMap((one) =>
+    one.value === undefined ? [] : [{ type: (one.type ?? 'other').toLowerCase(), value: one.value }],
+  );
 
 const application = z.object({
   application_number: optionalId,
@@ -99,22 +112,15 @@ export const customerEvents: Record<string, EventType> = {
     ],
   }),
   'customer.identity.linked.v1': eventType({
-    schema: z.object({
-      customer_id: id,
-      identifier_type: text,
-      identifier_value: optionalId,
-      identifiers: list(link),
+    schema: linked,
+    facts: (p) => ({
+      customer_id: p.customer_id,
+      identifiers: linksOf(p).filter(({ type }) => systemsNames.includes(type)),
     }),
-    facts: ['customer_id', 'identifier_type', 'identifier_value', 'identifiers'],
     claims: (p) => {
-      const links = [...(p.identifiers ?? [])];
-      if (p.identifier_value !== undefined)
-        links.push({ type: p.identifier_type, value: p.identifier_value });
-      if (links.length === 0) throw new UnreadableEvent('identifier_value is missing');
-      const values = links.map(({ type, value }) => [
-        `also:${(type ?? 'other').toLowerCase()}:${value}`,
-        true,
-      ]);
+      if (p.identifiers === undefined && p.identifier_value === undefined)
+        throw new UnreadableEvent('identifier_value is missing');
+      const values = linksOf(p).map(({ type, value }) => [`also:${type}:${value}`, true]);
       return [{ kind: 'customer', id: p.customer_id, values: Object.fromEntries(values) }];
     },
   }),

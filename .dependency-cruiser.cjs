@@ -61,7 +61,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^(shared|workers|containers)/',
-        pathNot: [test, '^containers/publisher/kafka-log\\.ts$'],
+        pathNot: [test, '^containers/kafka\\.ts$'],
       },
       to: { path: 'node_modules/kafkajs/' },
     },

@@ -21,8 +21,11 @@ export interface LoopOptions {
   /** A function decides the pause after every step that succeeded, by how much it did. */
   idleMs: number | ((done: number) => number);
   backoff: { minMs: number; maxMs: number };
-  /** Called every heartbeatMs and when the condition has changed; a heartbeat that takes longer counts as failed. */
-  beat: (state: LoopState) => Promise<void>;
+  /**
+   * Called every heartbeatMs and when the condition has changed, with how long the step runs that runs now (0 between
+   * two). A heartbeat that takes longer counts as failed.
+   */
+  beat: (state: LoopState, stepMs: number) => Promise<void>;
   heartbeatMs: number;
   /** A step that runs longer is reported as stuck; it is not interrupted. */
   stuckAfterMs: number;
@@ -45,8 +48,9 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
   let stuckStep: number | undefined;
   let told: LoopState['condition'] | undefined;
 
+  const stepTime = () => (stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt);
   const state = (): LoopState => {
-    const stepMs = stepStartedAt === undefined ? 0 : performance.now() - stepStartedAt;
+    const stepMs = stepTime();
     const stuck = stepMs > options.stuckAfterMs;
     if (stuck && stuckStep !== stepStartedAt) log.error(`${name}_stuck`, { step_ms: Math.round(stepMs) });
     stuckStep = stuck ? stepStartedAt : undefined;
@@ -57,7 +61,7 @@ export async function runLoop(options: LoopOptions): Promise<{ drained: boolean 
   const beat = () => {
     const current = state();
     told = current.condition;
-    return options.beat(current);
+    return options.beat(current, stepTime());
   };
   const heart = startHeart(beat, options.heartbeatMs, faultLog(log, `${name}_heartbeat`));
 

@@ -36,9 +36,11 @@ export interface Tools {
 type Condition = Pick<Heartbeat, 'healthy' | 'detail'>;
 
 /** One of the loops; its name begins its log events. */
-interface Part {
+export interface Part {
   step: () => Promise<number>;
   idleMs: LoopOptions['idleMs'];
+  /** A step that takes longer is told as stuck; the process ends, to be started anew, when it takes `endAfterMs`. */
+  stuck?: { afterMs: number; endAfterMs: number };
   heartbeat: (state: LoopState) => Condition | Promise<Condition>;
 }
 
@@ -52,7 +54,7 @@ export interface Work {
   close?: () => Promise<unknown>;
 }
 
-/** Runs until the signal. `drained` is false when something had to be left behind. */
+/** Runs until the signal, or until a part is given up. `drained` is false when something had to be left behind. */
 export async function runContainer(
   name: string,
   settings: ContainerSettings,
@@ -61,12 +63,14 @@ export async function runContainer(
   open: (tools: Tools) => Work | Promise<Work>,
 ): Promise<{ drained: boolean }> {
   const instance = `${hostname()}-${process.pid}`;
+  const ending = new AbortController();
+  const stopping = AbortSignal.any([signal, ending.signal]);
   const log = createLog(settings.logLevel, { process: name, instance });
   for (const line of retiredSettings(env)) log.warn('retired_setting', { message: line });
 
   const probes = await openProbes(settings.probePort);
   const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
-  const work = await open({ db, log, instance, signal });
+  const work = await open({ db, log, instance, signal: stopping });
   log.info(`${name}_started`, work.about);
 
   const tell = probes.watching((heartbeat) => beat(db, heartbeat));
@@ -78,20 +82,24 @@ export async function runContainer(
       healthy: [...told.values()].every(({ healthy }) => healthy),
       detail: Object.assign({ ...db.stats() }, ...[...told.values()].map(({ detail }) => detail)),
     });
-  const loops = Object.entries(work.parts).map(([part, { step, idleMs, heartbeat }]) =>
+  const loops = Object.entries(work.parts).map(([part, { step, idleMs, heartbeat, stuck }]) =>
     runLoop({
       name: part,
       step,
       idleMs,
       backoff: { minMs: 200, maxMs: 5_000 },
-      beat: async (state) => {
+      beat: async (state, stepMs) => {
+        if (stuck && stepMs > stuck.endAfterMs && !stopping.aborted) {
+          log.error(`${part}_given_up`, { step_ms: Math.round(stepMs) });
+          ending.abort();
+        }
         told.set(part, await heartbeat(state));
         await beatTogether();
       },
       heartbeatMs: settings.heartbeatMs,
-      stuckAfterMs,
+      stuckAfterMs: stuck?.afterMs ?? stuckAfterMs,
       drainTimeoutMs,
-      signal,
+      signal: stopping,
       log,
     }),
   );

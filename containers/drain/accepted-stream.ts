@@ -1,18 +1,13 @@
 // The stream of accepted arrivals as a drain sees it: a consumer group whose entries are read, settled and then gone.
-// What was read and not settled stays with its reader, and goes to another one when that reader has been quiet for
-// long. Every call has a limit; what Redis says is thrown as it is.
 
-import { createClient, ErrorReply } from 'redis';
-import { reconnecting } from '../reconnecting.ts';
+import { ErrorReply } from 'redis';
+import { openRedisGroup, type RawEntry } from '../redis-group.ts';
 
 const group = 'drain';
-const connectTimeoutMs = 3_000;
 const callTimeoutMs = 10_000;
 const askTimeoutMs = 2_000;
-const closeTimeoutMs = 2_000;
 /** Every buried entry is in Postgres, too; here about so many are kept. */
 const buriedKept = 100_000;
-const forgetConsumersAfterMs = 60 * 60 * 1_000;
 
 export interface Entry {
   id: string;
@@ -40,67 +35,33 @@ export interface StreamOptions {
 
 export type AcceptedStream = ReturnType<typeof openAcceptedStream>;
 
-type RawEntry = [id: string, fields: string[] | null] | null;
-
-function entryOf([id, fields]: NonNullable<RawEntry>): Entry {
+function entryOf([id, fields]: RawEntry): Entry {
   if (fields === null) return { id, arrival: null };
   const at = fields.findIndex((name, i) => i % 2 === 0 && name === 'arrival');
   return { id, arrival: at < 0 ? undefined : fields[at + 1] };
 }
-const entriesOf = (raw: RawEntry[]): Entry[] => raw.filter((entry) => entry !== null).map(entryOf);
 
 export function openAcceptedStream({ url, stream, consumer, claimAfterMs }: StreamOptions) {
-  const redis = reconnecting({
-    create: (lost) =>
-      createClient({
-        url,
-        RESP: 2,
-        maintNotifications: 'disabled',
-        disableOfflineQueue: true,
-        socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
-      }).on('error', lost),
-    open: async (client) => {
-      await client.connect();
-      // From the beginning: what is settled is deleted, so whatever is there still has to be done.
-      await client.xGroupCreate(stream, group, '0', { MKSTREAM: true }).catch((error) => {
-        if (!/^BUSYGROUP/.test(error.message)) throw error;
-      });
-    },
-    discard: (client) => client.destroy(),
-  });
+  const redis = openRedisGroup({ url, streams: [stream], group, consumer });
   let claimFrom = '0-0';
 
-  const read = (from: '0' | '>', count: number) =>
-    redis.use(callTimeoutMs, async (client) => {
-      const command = [
-        'XREADGROUP',
-        'GROUP',
-        group,
-        consumer,
-        'COUNT',
-        String(count),
-        'STREAMS',
-        stream,
-        from,
-      ];
-      const reply = await client.sendCommand<Array<[string, RawEntry[]]> | null>(command);
-      return entriesOf(reply?.[0]?.[1] ?? []);
-    });
+  const read = async (from: '>' | ['0'], count: number) => {
+    const [entries] = await redis.read(from, count);
+    return entries ? entries[1].map(entryOf) : [];
+  };
 
   return {
     stream,
 
     /** What this consumer has read and not settled. */
-    own: (count: number) => read('0', count),
+    own: (count: number) => read(['0'], count),
 
     /** What others have read and not settled for long; it is this consumer's from now on. */
-    stale: (count: number) =>
-      redis.use(callTimeoutMs, async (client) => {
-        const command = ['XAUTOCLAIM', stream, group, consumer, String(claimAfterMs), claimFrom];
-        const reply = await client.sendCommand<[string, RawEntry[]]>([...command, 'COUNT', String(count)]);
-        claimFrom = reply[0];
-        return entriesOf(reply[1]);
-      }),
+    async stale(count: number) {
+      const { next, entries } = await redis.claim(stream, claimAfterMs, claimFrom, count);
+      claimFrom = next;
+      return entries.map(entryOf);
+    },
 
     /** What nobody has read yet. */
     fresh: (count: number) => read('>', count),
@@ -153,24 +114,7 @@ export function openAcceptedStream({ url, stream, consumer, claimAfterMs }: Stre
         return { store: faults.length === 0 ? 'durable' : 'not_durable', faults };
       }),
 
-    /** Consumers that have nothing and were quiet for an hour were killed once. */
-    forgetDead: () =>
-      redis.use(askTimeoutMs, async (client) => {
-        for (const { name, pending, idle } of await client.xInfoConsumers(stream, group)) {
-          if (pending > 0 || idle < forgetConsumersAfterMs) continue;
-          await client.xGroupDelConsumer(stream, group, name);
-        }
-      }),
-
-    /** Gives up this consumer's name where it holds nothing; what it holds waits to be claimed. */
-    async leave() {
-      await redis
-        .use(closeTimeoutMs, async (client) => {
-          const held = await client.xPendingRange(stream, group, '-', '+', 1, { consumer });
-          if (held.length === 0) await client.xGroupDelConsumer(stream, group, consumer);
-        })
-        .catch(() => {});
-      await redis.close(closeTimeoutMs);
-    },
+    forgetDead: () => redis.forgetGone(askTimeoutMs),
+    leave: redis.leave,
   };
 }

@@ -12,15 +12,15 @@ export interface Delivery {
   fields: Fields | null;
 }
 
-/** How far one source is from being empty. */
-export interface SourceState {
+/** How far one source is from being empty. A type, because a heartbeat's detail is one. */
+export type SourceState = {
   source: string;
   /** Not delivered yet. */
   waiting: number;
   /** Delivered to anybody and not settled, and the age of the oldest of these by its entry id. */
   pending: number;
   oldestPendingSeconds: number;
-}
+};
 
 export interface Source {
   /**

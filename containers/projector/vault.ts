@@ -16,8 +16,9 @@ export interface MasterKey {
 }
 
 /** The first master key wraps. */
-export function openVault(masters: readonly [MasterKey, ...MasterKey[]]): Vault {
+export function openVault(masters: readonly MasterKey[]): Vault {
   const [current] = masters;
+  if (!current) throw new Error('a vault needs a master key');
   const unwrapped = new Map<string, Uint8Array>();
 
   const unwrap = ({ master, wrapped }: WrappedKey): Uint8Array => {

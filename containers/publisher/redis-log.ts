@@ -2,29 +2,19 @@
 // stream is bounded: entries beyond EVENT_STREAM_MAX_LENGTH go, read or not. Redis copies to its replicas after it
 // has answered, so a failover may lose the last entries; Kafka does not.
 
-import { createClient, ErrorReply, MultiErrorReply } from 'redis';
+import { ErrorReply, MultiErrorReply } from 'redis';
 import { type EventLog, EventLogFault } from '../../shared/outbox/event-log.ts';
 import { reconnecting } from '../reconnecting.ts';
+import { redisClient } from '../redis-client.ts';
 import type { RedisSettings } from './env.ts';
 
-const connectTimeoutMs = 3_000;
 const appendTimeoutMs = 10_000;
 const checkTimeoutMs = 5_000;
 const closeTimeoutMs = 2_000;
 
-const newClient = (url: string) =>
-  createClient({
-    url,
-    RESP: 2,
-    maintNotifications: 'disabled',
-    // It neither queues nor reconnects by itself: what cannot be sent now fails now.
-    disableOfflineQueue: true,
-    socket: { connectTimeout: connectTimeoutMs, reconnectStrategy: false },
-  });
-
 export function openRedisLog(settings: RedisSettings): EventLog {
   const redis = reconnecting({
-    create: (lost) => newClient(settings.url).on('error', lost),
+    create: (lost) => redisClient(settings.url).on('error', lost),
     open: (client) => client.connect(),
     discard: (client) => client.destroy(),
   });

@@ -391,7 +391,7 @@ create table servicing.erasures (
 );
 
 select servicing.ensure_partitions(3);
-revoke all on function servicing.ensure_partitions from public;
+revoke all on function servicing.ensure_partitions, servicing.surviving_customer, servicing.same_customers from public;
 
 grant usage on schema servicing, operations to recoup_projector;
 grant execute on function servicing.ensure_partitions, servicing.surviving_customer, servicing.same_customers to recoup_projector;

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { readDeadLetter, readDeadLetters } from '../read/dead-letters.ts';
+import { type Fields, readEnvelope } from '../stream/envelope.ts';
 import { buryEvents } from './bury-events.ts';
 import { countWaiting } from './count-waiting.ts';
 import { decidedAtOnce, type NewDeadLetter } from './dead-letter.ts';
@@ -170,6 +171,22 @@ test('two versions of one event can both be replayed', async () => {
   ];
   expect((await replay(...ids)).decided).toBe(2);
   expect(await inbox()).toHaveLength(2);
+});
+
+test('a replayed event is the same event, with or without an id of its own', async () => {
+  const sent: Fields[] = [
+    { typ: 'account.created.v1', seq: '1', cause: 'c', conv: 'C-1', payload: '{"b":10.10,"a":"\u00e9"}' },
+    { msg_type: 'x', id: 'E-7', timestamp: '2026-11-24T08:00:00Z', zebra: '1', alpha: '2' },
+  ];
+  for (const fields of sent) {
+    await replay(await bury({ fields }));
+    const [row] = await owner.query<{ fields: Fields }>(
+      'select fields from servicing.inbox order by position desc limit 1',
+    );
+    const before = readEnvelope(fields, 'UTC');
+    expect(before.ok).toBe(true);
+    expect(readEnvelope(row?.fields as Fields, 'UTC')).toEqual(before);
+  }
 });
 
 test('of many who decide about the same letters at once, each letter has one', async () => {

@@ -7,5 +7,12 @@ export interface Heartbeat {
   instance: string;
   healthy: boolean;
   /** Names, counts and instants only: it is shown to whoever may see health. */
-  detail: Record<string, string | number | boolean | null>;
+  detail: HeartbeatDetail;
 }
+
+type Plain = string | number | boolean | null;
+/** What belongs to one of several things (streams, types) is told beside its name. */
+export type HeartbeatDetail = Record<
+  string,
+  Plain | Record<string, Plain> | ReadonlyArray<Record<string, Plain>>
+>;

@@ -5,6 +5,7 @@ import { heartbeats, jobRuns } from '../../drizzle/schema/operations.ts';
 import { messages } from '../../drizzle/schema/outbox.ts';
 import { paymentStaging, stagingProcessLog } from '../../drizzle/schema/payments.ts';
 import { type Database, tables } from '../database.ts';
+import type { HeartbeatDetail } from '../operations/heartbeat.ts';
 import { type JobName, jobNames, jobs, type RunStatus } from '../operations/job.ts';
 import { destinations } from '../outbox/message.ts';
 
@@ -13,7 +14,7 @@ interface Pulse {
   instance: string;
   healthy: boolean;
   ageSeconds: number;
-  detail: Record<string, string | number | boolean | null>;
+  detail: HeartbeatDetail;
 }
 
 interface JobPulse {

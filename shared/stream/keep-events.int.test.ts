@@ -85,11 +85,19 @@ test('one whose earlier delivery has been buried is accepted anew', async () => 
   expect(await waiting(known)).toBe(1);
 });
 
-test('batches in opposite orders at once keep every event once', async () => {
-  const events = Array.from({ length: 100 }, () => event());
-  const answers = await Promise.all(
-    Array.from({ length: 6 }, (_, i) => keep(...(i % 2 ? events : events.toReversed()))),
-  );
-  expect(answers.flat().filter((answer) => answer === 'accepted')).toHaveLength(100);
-  expect(answers.flat().filter((answer) => answer === 'duplicate')).toHaveLength(500);
+test('batches in opposite orders that meet half-way wait for each other and keep every event once', async () => {
+  const [first, middle, last] = ['a', 'b', 'c'].map((letter) => event(letter, `${letter}-${space}`)) as [
+    NewEvent,
+    NewEvent,
+    NewEvent,
+  ];
+  let answers: Promise<string[][]> | undefined;
+  await owner.transaction(async (tx) => {
+    await keepEvents(tx, [middle], 'http:test');
+    answers = Promise.all([keep(first, middle, last), keep(last, middle, first)]);
+    // Both have begun, and neither can pass the one in the middle.
+    await sleep(300);
+  });
+  const all = (await answers)?.flat() ?? [];
+  expect(all.toSorted()).toEqual(['accepted', 'accepted', ...Array(4).fill('duplicate')]);
 });

@@ -69,10 +69,11 @@ test('every process accepts the settings it gets', () => {
   }
 });
 
-const isInContainer = (container: string, name: string) =>
-  ['containers/settings.ts', `containers/${container}/env.ts`].some((path) =>
-    read(path).includes(`${name}:`),
-  );
+const isInContainer = (container: string, name: string) => {
+  const own = read(`containers/${container}/env.ts`);
+  const kafka = own.includes('...kafkaVariables') ? read('containers/kafka-settings.ts') : '';
+  return [own, read('containers/settings.ts'), kafka].some((schema) => schema.includes(`${name}:`));
+};
 
 test('no process gets a setting that it does not read', () => {
   const workers = (name: string) =>

@@ -20,8 +20,8 @@ const allowed: Record<string, string> = {
   'workers/app.ts': `import { Hono } from 'hono/tiny';\nexport const app = new Hono();\n`,
   'workers/api/main.ts': `import { app } from '../app.ts';\nimport { record } from '../../shared/payments/record.ts';\nexport { app, record };\n`,
   'workers/webhooks/main.ts': `export const webhooks = 1;\n`,
-  'containers/publisher/kafka-log.ts': `import { Kafka } from 'kafkajs';\nexport { Kafka };\n`,
-  'containers/publisher/main.ts': `import 'node:os';\nimport { Kafka } from './kafka-log.ts';\nexport { Kafka };\n`,
+  'containers/kafka.ts': `import { Kafka } from 'kafkajs';\nexport { Kafka };\n`,
+  'containers/publisher/main.ts': `import 'node:os';\nimport { Kafka } from '../kafka.ts';\nexport { Kafka };\n`,
   'containers/other/main.ts': `export const other = 1;\n`,
   'containers/edge/apps.ts': `import { webhooks } from '../../workers/webhooks/main.ts';\nexport { webhooks };\n`,
 };

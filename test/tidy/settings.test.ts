@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
+import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -28,6 +29,7 @@ function parsedNames(): string[] {
   const schemas = [
     ...files('{workers,containers,dev}/**/env.ts'),
     ...files('{workers,containers,dev}/**/settings.ts'),
+    'containers/kafka-settings.ts',
     'dev/workers.ts',
   ];
   const inSchemas = schemas.flatMap((path) => namesIn(read(path), /(?<![\w'"])([A-Z][A-Z0-9_]{2,}):/g));
@@ -77,6 +79,15 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
   ['ingest', readIngestSettings, { DATABASE_URL: database }],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
+  [
+    'the projector',
+    readProjectorSettings,
+    {
+      DATABASE_URL: database,
+      REDIS_URL: 'redis://host',
+      ARCHIVE_MASTER_KEYS: `name:${Buffer.alloc(32).toString('base64')}`,
+    },
+  ],
   ['staging', readStagingSettings, {}],
   [
     'containers/edge',

@@ -1,0 +1,204 @@
+// `npm run bench:projection`: events through the lanes that the container runs, beside the same projector at one event a
+// transaction, and beside the floor: reading the stream and inserting raw rows in bulk. All in one run, alternating, on
+// a fresh durable Postgres and a Redis of its own; then the archive grows, and the cost of an event is told as it does.
+
+import { randomBytes } from 'node:crypto';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { createClient } from 'redis';
+import { openPool, type Pool } from '../containers/database.ts';
+import { projecting } from '../containers/projector/project.ts';
+import { openRedisSource } from '../containers/projector/redis-source.ts';
+import type { Source } from '../containers/projector/source.ts';
+import { createTally } from '../containers/projector/tally.ts';
+import { openVault } from '../containers/projector/vault.ts';
+import { histories } from '../dev/histories/histories.ts';
+import { startPostgres } from '../dev/servers/postgres.ts';
+import { startRedis } from '../dev/servers/redis.ts';
+import { migrate } from '../drizzle/migrate.ts';
+import { createLog } from '../shared/log.ts';
+import { percentile } from './load.ts';
+
+const { values } = parseArgs({
+  options: {
+    events: { type: 'string', default: '20000' },
+    rounds: { type: 'string', default: '3' },
+    archive: { type: 'string', default: '10000,100000,1000000' },
+    lanes: { type: 'string', default: '2' },
+    batch: { type: 'string', default: '500' },
+    seed: { type: 'string', default: '7' },
+  },
+});
+const whole = (name: keyof typeof values, most: number): number => {
+  const value = Number(values[name]);
+  if (!(Number.isInteger(value) && value >= 1 && value <= most)) throw new Error(`--${name} expects 1 to ${most}`);
+  return value;
+};
+const [events, rounds, lanes, batchSize] = [
+  whole('events', 1_000_000),
+  whole('rounds', 100),
+  whole('lanes', 16),
+  whole('batch', 2_000),
+];
+/** One event a transaction is slow: a share of the events is enough to know how slow. */
+const singly = Math.max(1, Math.floor(events / 10));
+const sizes = values.archive === 'none' ? [] : values.archive.split(',').map(Number);
+
+const stream = 'inbox:bench';
+const group = 'bench';
+const rules = { timeZone: 'Europe/Berlin', currency: 'EUR', balances: 'events' } as const;
+const vault = openVault([{ name: 'bench', key: randomBytes(32) }]);
+const log = createLog('error', { process: 'bench' });
+
+type Redis = ReturnType<typeof createClient>;
+
+const folder = mkdtempSync(join(tmpdir(), 'recoup-bench-'));
+// Postgres may run as another user, who has to get through to its data.
+chmodSync(folder, 0o711);
+
+const told = histories({
+  customers: Math.ceil(10_000_000 / 100),
+  events: 10_000_000,
+  seed: whole('seed', 2 ** 31),
+  from: '2025-01-01',
+  to: '2026-11-01',
+  duplicates: 0.01,
+  disorder: 0.02,
+});
+
+/** The next entries of the history, so that no two runs see the same events. */
+async function fill(redis: Redis, count: number): Promise<void> {
+  for (let left = count; left > 0; ) {
+    const some = Math.min(left, 1_000);
+    const batch = redis.multi();
+    for (let n = 0; n < some; n++) batch.xAdd(stream, '*', told.next().value as Record<string, string>);
+    await batch.execAsPipeline();
+    left -= some;
+  }
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now();
+  await work();
+  return (performance.now() - startedAt) / 1000;
+}
+
+const openLanes = (url: string, count: number): Source[] =>
+  Array.from({ length: count }, (_, n) =>
+    openRedisSource({
+      url,
+      inboxes: [stream],
+      logs: [],
+      group,
+      consumer: `lane-${n}`,
+      claimAfterMs: 600_000,
+      blockMs: 1,
+    }),
+  );
+
+async function project(db: Pool, url: string, count: number, laneCount: number, size: number): Promise<void> {
+  const sources = openLanes(url, laneCount);
+  const tally = createTally();
+  let left = count;
+  await Promise.all(
+    sources.map(async (source) => {
+      const { step } = projecting({ db, source, deadLetterStream: undefined, tools: { vault, rules }, batchSize: size, tally, log });
+      while (left > 0) left -= await step();
+    }),
+  );
+  await Promise.all(sources.map((source) => source.close()));
+  const { buried_total } = tally.totals();
+  if (buried_total > 0) throw new Error(`${buried_total} events were buried`);
+}
+
+/** Reads as the projector does and keeps what it read, one statement a batch. */
+async function floor(db: Pool, url: string, count: number): Promise<void> {
+  const sources = openLanes(url, lanes);
+  let left = count;
+  await Promise.all(
+    sources.map(async (source) => {
+      while (left > 0) {
+        const deliveries = await source.next(batchSize, () => false);
+        await db.query('insert into bench.raw (entry_id, fields) select * from unnest($1::text[], $2::json[])', [
+          deliveries.map(({ entryId }) => entryId),
+          deliveries.map(({ fields }) => JSON.stringify(fields)),
+        ]);
+        await source.settle(deliveries);
+        left -= deliveries.length;
+      }
+    }),
+  );
+  await Promise.all(sources.map((source) => source.close()));
+}
+
+const perSecond = (count: number, seconds: readonly number[]) => count / percentile(seconds.toSorted((a, b) => a - b), 0.5);
+
+const postgres = await startPostgres({
+  dataDir: join(folder, 'postgres'),
+  logFile: join(folder, 'postgres.log'),
+  password: randomBytes(16).toString('hex'),
+});
+const redisServer = await startRedis({
+  dataDir: join(folder, 'redis'),
+  logFile: join(folder, 'redis.log'),
+  password: randomBytes(16).toString('hex'),
+});
+const redis = createClient({ url: redisServer.url });
+try {
+  await migrate(postgres.url, () => {});
+  await redis.connect();
+  const db = openPool({ url: postgres.url, min: 1, max: 2 * lanes + 2, applicationName: 'bench', timeoutMs: 600_000 });
+  await db.query('create schema bench; create table bench.raw (entry_id text not null, fields json not null)');
+  const runs = {
+    floor: { count: events, run: () => floor(db, redisServer.url, events) },
+    ours: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
+    singly: { count: singly, run: () => project(db, redisServer.url, singly, 1, 1) },
+  };
+  const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], singly: [] };
+  // Once unmeasured, so that everything is compiled and no table is empty.
+  for (let round = 0; round <= rounds; round++) {
+    for (const [name, { count, run }] of Object.entries(runs) as Array<[keyof typeof runs, (typeof runs)['ours']]>) {
+      await redis.del(stream);
+      await fill(redis, count);
+      await db.query('checkpoint');
+      const took = await timed(run);
+      if (round > 0) seconds[name].push(took);
+    }
+  }
+  const rate = {
+    floor: perSecond(events, seconds.floor),
+    ours: perSecond(events, seconds.ours),
+    singly: perSecond(singly, seconds.singly),
+  };
+  console.table([
+    { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor) },
+    { what: `projector, ${lanes} lanes, batches of ${batchSize}`, 'events/s': Math.round(rate.ours), 'of the floor': (rate.ours / rate.floor).toFixed(2), 'times singly': (rate.ours / rate.singly).toFixed(1) },
+    { what: 'projector, one event a transaction', 'events/s': Math.round(rate.singly) },
+  ]);
+
+  const growth: Record<string, string | number>[] = [];
+  for (const size of sizes) {
+    const [{ kept = 0 } = {}] = await db.query<{ kept: number }>('select count(*)::int as kept from servicing.events');
+    for (let left = size - events - kept; left > 0; left -= 100_000) {
+      const some = Math.min(left, 100_000);
+      await redis.del(stream);
+      await fill(redis, some);
+      await project(db, redisServer.url, some, lanes, batchSize);
+    }
+    await redis.del(stream);
+    await fill(redis, events);
+    await db.query('checkpoint');
+    const took = await timed(() => project(db, redisServer.url, events, lanes, batchSize));
+    const [{ archived = 0 } = {}] = await db.query<{ archived: number }>('select count(*)::int as archived from servicing.events');
+    growth.push({ 'archive afterwards': archived, 'events/s': Math.round(events / took), 'µs an event': Math.round((took / events) * 1e6) });
+  }
+  if (growth.length > 0) console.table(growth);
+  await db.close();
+} finally {
+  redis.destroy();
+  await redisServer.stop();
+  await postgres.stop();
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,138 @@
+// The projector's settings; .env.example documents each. Servicing events come from Redis streams, or from Kafka topics
+// where SERVICING_TOPICS names some; our own log is wherever the publisher writes it, in Kafka with KAFKA_BROKERS and
+// else in Redis. Every fault is listed at once; what contradicts itself is refused rather than guessed.
+
+import { hostname } from 'node:os';
+import * as z from 'zod/mini';
+import { currency, parseSettings, redisUrl, text, timeZone, wholeNumber } from '../../shared/settings.ts';
+import { isTopic, kafkaContradictions, kafkaSettings, kafkaVariables } from '../kafka-settings.ts';
+import { agreeing, type Contradiction, commonSettings, commonVariables } from '../settings.ts';
+import type { MasterKey } from './vault.ts';
+
+const isStream = (name: string) => /^[\w:.{}-]{1,200}$/.test(name);
+const name = (byDefault: string) =>
+  z._default(z.string().check(z.refine(isStream, 'expected a name without spaces')), byDefault);
+
+const names = (is: (name: string) => boolean, expected: string) =>
+  z.pipe(
+    z.string(),
+    z.pipe(
+      z.transform((list: string) => list.split(',').map((one) => one.trim())),
+      z.array(z.string()).check(
+        z.refine((list) => list.every(is), expected),
+        z.refine((list) => new Set(list).size === list.length, 'names one of them twice'),
+      ),
+    ),
+  );
+
+const keyFormat = /^([\w.-]{1,50}):([A-Za-z0-9+/]{43}=)$/;
+const masterKeys = z.pipe(
+  text('keys for what names people in the archive, <name>:<base64 of 32 bytes>,...'),
+  z.transform((list, context) => {
+    const keys = list.split(',').map((one) => keyFormat.exec(one.trim()));
+    const named = new Set(keys.map((key) => key?.[1]));
+    const fault = keys.includes(null)
+      ? 'expected <name>:<base64 of 32 bytes>, with commas between several'
+      : named.size < keys.length && 'two of them have the same name';
+    if (fault) {
+      context.issues.push({ code: 'custom', input: undefined, message: fault });
+      return z.NEVER;
+    }
+    const read = keys.map((key) => ({
+      name: key?.[1] as string,
+      key: new Uint8Array(Buffer.from(key?.[2] as string, 'base64')),
+    }));
+    return read as [MasterKey, ...MasterKey[]];
+  }),
+);
+
+const defaultStreams = ['inbox:billie-servicing', 'inbox:billie-servicing:internal'];
+
+const fields = {
+  ...commonVariables,
+  REDIS_URL: z.optional(redisUrl('Redis')),
+  ...kafkaVariables,
+  SERVICING_STREAMS: z.optional(names(isStream, 'expected names without spaces, with commas between them')),
+  SERVICING_TOPICS: z.optional(names(isTopic, 'expected topics with commas between them')),
+  SERVICING_PAYMENT_EVENTS: name('payment.events'),
+  SERVICING_GROUP: name('billie-servicing-processor'),
+  SERVICING_CONSUMER: z._default(
+    z.string().check(z.refine(isStream, 'expected a name without spaces')),
+    hostname(),
+  ),
+  SERVICING_DEAD_LETTERS: name('dlq:billie-servicing'),
+  SERVICING_BATCH_SIZE: wholeNumber(500, 1, 2_000),
+  SERVICING_LANES: wholeNumber(2, 1, 16),
+  SERVICING_INTERVAL_MS: wholeNumber(200, 1, 60_000),
+  SERVICING_CLAIM_AFTER_SECONDS: wholeNumber(60, 1, 3_600),
+  SERVICING_BALANCES: z._default(z.enum(['events', 'ledger'], 'expected events or ledger'), 'events'),
+  BUSINESS_TIME_ZONE: timeZone(),
+  DEFAULT_CURRENCY: currency(),
+  ARCHIVE_MASTER_KEYS: masterKeys,
+};
+type Values = z.output<z.ZodMiniObject<typeof fields>>;
+
+const inboxesOf = (v: Values) => (v.SERVICING_TOPICS ? [] : (v.SERVICING_STREAMS ?? defaultStreams));
+const ownLog = ({ SERVICING_PAYMENT_EVENTS: log }: Values) => (log === 'off' || !isStream(log) ? [] : [log]);
+
+/** What is wrong between settings that are right one by one. */
+const contradictions = (v: Values): Contradiction[] => [
+  !v.SERVICING_TOPICS &&
+    !v.REDIS_URL && ['REDIS_URL', 'is missing: without SERVICING_TOPICS, events are read from Redis'],
+  v.SERVICING_TOPICS !== undefined &&
+    !v.KAFKA_BROKERS && ['KAFKA_BROKERS', 'is missing beside SERVICING_TOPICS'],
+  v.SERVICING_TOPICS !== undefined &&
+    v.SERVICING_STREAMS !== undefined && ['SERVICING_STREAMS', 'has no effect beside SERVICING_TOPICS'],
+  v.KAFKA_BROKERS !== undefined &&
+    ownLog(v).some((log) => !isTopic(log)) && [
+      'SERVICING_PAYMENT_EVENTS',
+      'expected a topic: with KAFKA_BROKERS, our own log is in Kafka',
+    ],
+  ownLog(v).some((log) =>
+    [...(v.SERVICING_TOPICS ?? inboxesOf(v)), v.SERVICING_DEAD_LETTERS].includes(log),
+  ) && ['SERVICING_PAYMENT_EVENTS', 'is named as something else, too'],
+  inboxesOf(v).includes(v.SERVICING_DEAD_LETTERS) && [
+    'SERVICING_DEAD_LETTERS',
+    'is one of SERVICING_STREAMS: what is buried would come again',
+  ],
+  ...kafkaContradictions(v),
+];
+
+const variables = z.object(fields).check(agreeing(contradictions));
+
+/** Throws SettingsFault. */
+export function readProjectorSettings(env: Record<string, unknown>) {
+  const v = parseSettings('projector', variables, env);
+  const inKafka = v.KAFKA_BROKERS !== undefined;
+  const redis = { inboxes: inboxesOf(v), logs: inKafka ? [] : ownLog(v) };
+  const kafka = { topics: v.SERVICING_TOPICS ?? [], logs: inKafka ? ownLog(v) : [] };
+  return {
+    ...commonSettings(v),
+    /** Streams to read, if any. */
+    redis:
+      redis.inboxes.length + redis.logs.length > 0 ? { url: v.REDIS_URL as string, ...redis } : undefined,
+    /** Topics to read, if any. */
+    kafka: kafka.topics.length + kafka.logs.length > 0 ? { ...kafkaSettings(v), ...kafka } : undefined,
+    /** The twin of the table of dead letters, where there is a Redis. */
+    deadLetters:
+      v.REDIS_URL === undefined ? undefined : { url: v.REDIS_URL, stream: v.SERVICING_DEAD_LETTERS },
+    group: v.SERVICING_GROUP,
+    /** The same after a restart: what was read under it and not settled is then taken up at once. */
+    consumer: v.SERVICING_CONSUMER,
+    batchSize: v.SERVICING_BATCH_SIZE,
+    /** Loops side by side, each with readers of its own. */
+    lanes: v.SERVICING_LANES,
+    idleMs: v.SERVICING_INTERVAL_MS,
+    /** What another reader has not settled for so long is taken over. */
+    claimAfterMs: v.SERVICING_CLAIM_AFTER_SECONDS * 1_000,
+    rules: {
+      timeZone: v.BUSINESS_TIME_ZONE,
+      currency: v.DEFAULT_CURRENCY,
+      balances: v.SERVICING_BALANCES,
+    },
+    /** The first wraps new keys, all unwrap. */
+    masterKeys: v.ARCHIVE_MASTER_KEYS,
+  };
+}
+
+export type ProjectorSettings = ReturnType<typeof readProjectorSettings>;

@@ -33,7 +33,8 @@ const { values } = parseArgs({
 });
 const whole = (name: keyof typeof values, most: number): number => {
   const value = Number(values[name]);
-  if (!(Number.isInteger(value) && value >= 1 && value <= most)) throw new Error(`--${name} expects 1 to ${most}`);
+  if (!(Number.isInteger(value) && value >= 1 && value <= most))
+    throw new Error(`--${name} expects 1 to ${most}`);
   return value;
 };
 const [events, rounds, lanes, batchSize] = [
@@ -104,7 +105,15 @@ async function project(db: Pool, url: string, count: number, laneCount: number, 
   let left = count;
   await Promise.all(
     sources.map(async (source) => {
-      const { step } = projecting({ db, source, deadLetterStream: undefined, tools: { vault, rules }, batchSize: size, tally, log });
+      const { step } = projecting({
+        db,
+        source,
+        deadLetterStream: undefined,
+        tools: { vault, rules },
+        batchSize: size,
+        tally,
+        log,
+      });
       while (left > 0) left -= await step();
     }),
   );
@@ -121,10 +130,10 @@ async function floor(db: Pool, url: string, count: number): Promise<void> {
     sources.map(async (source) => {
       while (left > 0) {
         const deliveries = await source.next(batchSize, () => false);
-        await db.query('insert into bench.raw (entry_id, fields) select * from unnest($1::text[], $2::json[])', [
-          deliveries.map(({ entryId }) => entryId),
-          deliveries.map(({ fields }) => JSON.stringify(fields)),
-        ]);
+        await db.query(
+          'insert into bench.raw (entry_id, fields) select * from unnest($1::text[], $2::json[])',
+          [deliveries.map(({ entryId }) => entryId), deliveries.map(({ fields }) => JSON.stringify(fields))],
+        );
         await source.settle(deliveries);
         left -= deliveries.length;
       }
@@ -133,7 +142,12 @@ async function floor(db: Pool, url: string, count: number): Promise<void> {
   await Promise.all(sources.map((source) => source.close()));
 }
 
-const perSecond = (count: number, seconds: readonly number[]) => count / percentile(seconds.toSorted((a, b) => a - b), 0.5);
+const perSecond = (count: number, seconds: readonly number[]) =>
+  count /
+  percentile(
+    seconds.toSorted((a, b) => a - b),
+    0.5,
+  );
 
 const postgres = await startPostgres({
   dataDir: join(folder, 'postgres'),
@@ -149,8 +163,16 @@ const redis = createClient({ url: redisServer.url });
 try {
   await migrate(postgres.url, () => {});
   await redis.connect();
-  const db = openPool({ url: postgres.url, min: 1, max: 2 * lanes + 2, applicationName: 'bench', timeoutMs: 600_000 });
-  await db.query('create schema bench; create table bench.raw (entry_id text not null, fields json not null)');
+  const db = openPool({
+    url: postgres.url,
+    min: 1,
+    max: 2 * lanes + 2,
+    applicationName: 'bench',
+    timeoutMs: 600_000,
+  });
+  await db.query(
+    'create schema bench; create table bench.raw (entry_id text not null, fields json not null)',
+  );
   const runs = {
     floor: { count: events, run: () => floor(db, redisServer.url, events) },
     ours: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
@@ -159,7 +181,9 @@ try {
   const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], singly: [] };
   // Once unmeasured, so that everything is compiled and no table is empty.
   for (let round = 0; round <= rounds; round++) {
-    for (const [name, { count, run }] of Object.entries(runs) as Array<[keyof typeof runs, (typeof runs)['ours']]>) {
+    for (const [name, { count, run }] of Object.entries(runs) as Array<
+      [keyof typeof runs, (typeof runs)['ours']]
+    >) {
       await redis.del(stream);
       await fill(redis, count);
       await db.query('checkpoint');
@@ -174,13 +198,20 @@ try {
   };
   console.table([
     { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor) },
-    { what: `projector, ${lanes} lanes, batches of ${batchSize}`, 'events/s': Math.round(rate.ours), 'of the floor': (rate.ours / rate.floor).toFixed(2), 'times singly': (rate.ours / rate.singly).toFixed(1) },
+    {
+      what: `projector, ${lanes} lanes, batches of ${batchSize}`,
+      'events/s': Math.round(rate.ours),
+      'of the floor': (rate.ours / rate.floor).toFixed(2),
+      'times singly': (rate.ours / rate.singly).toFixed(1),
+    },
     { what: 'projector, one event a transaction', 'events/s': Math.round(rate.singly) },
   ]);
 
   const growth: Record<string, string | number>[] = [];
   for (const size of sizes) {
-    const [{ kept = 0 } = {}] = await db.query<{ kept: number }>('select count(*)::int as kept from servicing.events');
+    const [{ kept = 0 } = {}] = await db.query<{ kept: number }>(
+      'select count(*)::int as kept from servicing.events',
+    );
     for (let left = size - events - kept; left > 0; left -= 100_000) {
       const some = Math.min(left, 100_000);
       await redis.del(stream);
@@ -191,8 +222,14 @@ try {
     await fill(redis, events);
     await db.query('checkpoint');
     const took = await timed(() => project(db, redisServer.url, events, lanes, batchSize));
-    const [{ archived = 0 } = {}] = await db.query<{ archived: number }>('select count(*)::int as archived from servicing.events');
-    growth.push({ 'archive afterwards': archived, 'events/s': Math.round(events / took), 'µs an event': Math.round((took / events) * 1e6) });
+    const [{ archived = 0 } = {}] = await db.query<{ archived: number }>(
+      'select count(*)::int as archived from servicing.events',
+    );
+    growth.push({
+      'archive afterwards': archived,
+      'events/s': Math.round(events / took),
+      'µs an event': Math.round((took / events) * 1e6),
+    });
   }
   if (growth.length > 0) console.table(growth);
   await db.close();

@@ -249,7 +249,16 @@ test('events of a type that nobody handled are taken up when somebody does', asy
      where type in ('user_input', 'final_decision')`,
   );
   await fold(event('card.issued.v9', { customer_id: 'C1' }));
+  // Somebody who was erased since: nothing says any more which conversation it was.
+  await fold(event('application_assessment', {}, { conversation_id: 'V2', user_id: 'C2' }));
+  await owner.query(
+    `update servicing.events set aggregate = 'unhandled:' || type, facts = '{"payload":{}}' where subject = 'customer:C2'`,
+  );
+  await owner.query(
+    `update servicing.subject_keys set master = null, wrapped = null, erased_at = now() where subject = 'customer:C2'`,
+  );
   await owner.query(`delete from servicing.conversation_entries`);
+  await owner.query(`delete from servicing.conversations where conversation_id = 'V2'`);
   await owner.query(`delete from servicing.applications`);
   expect(await takeUpUnhandled(owner, tools)).toEqual({
     events: 2,

@@ -103,7 +103,8 @@ export async function takeUpUnhandled(db: TransactionalDatabase, tools: Tools): 
         const places: NewPlace[] = [];
         for (const kept of some) {
           const read = readKept(kept, tools);
-          if (!read.ok) taken.unreadable += 1;
+          // Of an erased person nothing is left to say what it was about.
+          if (!read.ok) taken.unreadable += kept.key ? 1 : 0;
           else {
             const { related, facts } = read.value;
             places.push({ kept, aggregate: read.value.aggregate as AggregateKey, related, facts });

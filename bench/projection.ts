@@ -53,7 +53,8 @@ const rules = { timeZone: 'Europe/Berlin', currency: 'EUR', balances: 'events' }
 const vault = openVault([{ name: 'bench', key: randomBytes(32) }]);
 const log = createLog('error', { process: 'bench' });
 
-type Redis = ReturnType<typeof createClient>;
+const openRedis = (url: string) => createClient({ url, RESP: 2 });
+type Redis = ReturnType<typeof openRedis>;
 
 const folder = mkdtempSync(join(tmpdir(), 'recoup-bench-'));
 // Postgres may run as another user, who has to get through to its data.
@@ -114,7 +115,10 @@ async function project(db: Pool, url: string, count: number, laneCount: number, 
         tally,
         log,
       });
-      while (left > 0) left -= await step();
+      while (left > 0) {
+        const done = await step();
+        left -= done;
+      }
     }),
   );
   await Promise.all(sources.map((source) => source.close()));
@@ -159,7 +163,7 @@ const redisServer = await startRedis({
   logFile: join(folder, 'redis.log'),
   password: randomBytes(16).toString('hex'),
 });
-const redis = createClient({ url: redisServer.url });
+const redis = openRedis(redisServer.url);
 try {
   await migrate(postgres.url, () => {});
   await redis.connect();

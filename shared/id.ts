@@ -7,7 +7,7 @@ const encoder = new TextEncoder();
 const hex = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 
 /** The UUID of `name` within the namespace `space` (itself a UUID). Same input, same id, on every runtime. */
-export const uuidOf = (space: string, name: string): string => v5(name, space);
+export const uuidOf = (space: string, name: string): string => v5(encoder.encode(name), space);
 
 /** SHA-256 as lower-case hex. */
 export async function sha256(text: string): Promise<string> {

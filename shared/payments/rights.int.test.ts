@@ -117,6 +117,10 @@ describe('the API role', () => {
       'payment_service.retry_notice',
       'payment_service.reverse_payments',
       'payment_service.reverse_payments_once',
+      'servicing.decide_dead_letters',
+      'servicing.decide_matching_dead_letters',
+      'servicing.same_customers',
+      'servicing.surviving_customer',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });

@@ -2,6 +2,7 @@
 // attempt that failed is told although there is no payment.
 
 import type { Database } from '../database.ts';
+import { decimal, instant } from './as-text.ts';
 import type { PaymentRow, PaymentStatus } from './payments.ts';
 
 /** As in pages; of a reference that has only failed attempts, what the last of them said, and null for the rest. */
@@ -18,10 +19,6 @@ export type PaymentDetails = {
   /** JSON text: a list of entries, oldest first, each with `type`, `at`, `actor` and `source`. */
   history: string;
 };
-
-const decimal = (amount: string, currency: string) =>
-  `round(${amount}, payment_service.currency_exponent(${currency}))::text`;
-const instant = (at: string) => `to_char(${at} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 
 /** The newest that are shown of one payment. */
 const entriesLimit = 1000;

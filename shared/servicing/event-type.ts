@@ -62,7 +62,10 @@ export interface Entry {
 
 export interface EventType {
   schema: z.ZodMiniType;
-  /** Fields of the payload that name nobody (or a payload of nothing else): what the law keeps, and what is left when the person is erased. */
+  /**
+   * Fields of the payload that name nobody, or what is left of it: what the law keeps, and what remains when the person
+   * is erased. Read again it tells of the same aggregates.
+   */
   facts: readonly string[] | ((payload: never) => Record<string, unknown>);
   /** The first claim is about the aggregate that the event belongs to. Throws UnreadableEvent. */
   claims(payload: never, at: Circumstances): Claim[];

@@ -5,6 +5,7 @@ export const permissions = {
   'payments:record': 'Record payments',
   'payments:reverse': 'Reverse payments',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
+  'customers:read': 'Read customers, with all that is known about them',
   'jobs:read': 'Read the jobs and how they went',
   'jobs:run': 'Ask for a run of a job',
   'staging:read': 'Read quarantined rows of the staging table',

@@ -30,6 +30,8 @@ export interface StreamEvent {
   time: SenderTime | undefined;
   /** Numbers as NumberSource. */
   payload: Record<string, unknown>;
+  /** The same as canonical JSON. */
+  payloadText: string;
   payloadHash: string;
 }
 
@@ -80,12 +82,12 @@ export function readEnvelope(fields: Fields, timeZone: string): Result<StreamEve
     if (named !== undefined && !isName(named, idLimit))
       return refused(`its conversation or customer has more than ${idLimit} characters, or invisible ones`);
 
-  const sorted = canonicalJson(payload.value);
+  const payloadText = canonicalJson(payload.value);
   const id =
     first('id', 'event_id') ??
     uuidOf(
       identitySpace,
-      JSON.stringify([conversationId, first('seq', 'sequence', 'c_seq'), fields.cause, type, sorted]),
+      JSON.stringify([conversationId, first('seq', 'sequence', 'c_seq'), fields.cause, type, payloadText]),
     );
   if (!isName(id, idLimit)) return refused(`its id has more than ${idLimit} characters, or invisible ones`);
 
@@ -99,7 +101,8 @@ export function readEnvelope(fields: Fields, timeZone: string): Result<StreamEve
     sender: first('agt'),
     time: time.value,
     payload: payload.value,
-    payloadHash: uuidOf(hashSpace, `${type} ${sorted}`),
+    payloadText,
+    payloadHash: uuidOf(hashSpace, `${type} ${payloadText}`),
   });
 }
 
@@ -107,9 +110,10 @@ export const isName = (text: string, limit = idLimit): boolean =>
   text.length > 0 && text.length <= limit && text.isWellFormed() && !/\p{Cc}/u.test(text);
 
 function readPayload(fields: Fields, text: string | undefined): Result<Record<string, unknown>, string> {
+  // Without one, the other fields are held to what a payload is held to.
   if (text === undefined) {
     const others = Object.entries(fields).filter(([name]) => !envelopeFields.has(name));
-    return ok(Object.fromEntries(others));
+    return readPayload(fields, JSON.stringify(Object.fromEntries(others)));
   }
   if (text.length > payloadLimit) return refused(`its payload has more than ${payloadLimit} characters`);
   try {

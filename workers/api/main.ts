@@ -4,6 +4,7 @@
 import { createApp, type RequestContext, refuse } from '../app.ts';
 import { createCallerCheck } from '../caller.ts';
 import { conflictRoutes } from './conflicts.ts';
+import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { health } from './health.ts';
@@ -47,6 +48,7 @@ export function createApi() {
   app.route('/api/v1/payments/staging', stagingRoutes(callerCheck));
   app.route('/api/v1/payments', paymentRoutes(callerCheck));
   app.route('/api/v1/payment-conflicts', conflictRoutes(callerCheck));
+  app.route('/api/v1/customers', customerRoutes(callerCheck));
   app.route('/api/v1/jobs', jobRoutes(callerCheck));
   app.route('/api/v1/payment-reversals', reversalRoutes(callerCheck));
   app.route('/api/payments', unversionedPaymentRoutes(callerCheck));

@@ -9,7 +9,7 @@ import type { State } from './registers.ts';
 import type { WrappedKey } from './vault.ts';
 
 /** An event as the archive has it. */
-export interface KeptEvent {
+export interface ArchivedEvent {
   eventId: string;
   type: string;
   aggregate: string;
@@ -43,7 +43,7 @@ const keptColumns = `e.event_id, e.type, e.aggregate, e.subject, e.version, e.fa
   k.subject is not null as known, k.master, k.wrapped, e.tableoid::text as tableoid, e.ctid::text as ctid`;
 const keptTables = 'servicing.events e left join servicing.subject_keys k on k.subject = e.subject';
 
-const keptOf = (row: KeptRow): KeptEvent => ({
+const keptOf = (row: KeptRow): ArchivedEvent => ({
   eventId: row.event_id,
   type: row.type,
   aggregate: row.aggregate,
@@ -68,7 +68,7 @@ async function* stepwise(
   cursor: string,
   select: string,
   params: unknown[],
-): AsyncGenerator<KeptEvent[]> {
+): AsyncGenerator<ArchivedEvent[]> {
   await tx.query(`declare ${cursor} no scroll cursor for ${select}`, params);
   for (;;) {
     const rows = await tx.query<KeptRow>(`fetch ${stepOfEvents} from ${cursor}`);
@@ -79,7 +79,7 @@ async function* stepwise(
 }
 
 /** All that is kept about these aggregates, each event once, in no particular order. */
-export const eventsOf = (tx: Database, keys: readonly AggregateKey[]): AsyncGenerator<KeptEvent[]> =>
+export const eventsOf = (tx: Database, keys: readonly AggregateKey[]): AsyncGenerator<ArchivedEvent[]> =>
   stepwise(
     tx,
     'events_of',
@@ -104,13 +104,13 @@ export async function unhandledTypes(db: Database): Promise<string[]> {
   return rows.map(({ aggregate }) => aggregate.slice('unhandled:'.length));
 }
 
-export const unhandledEvents = (tx: Database, type: string): AsyncGenerator<KeptEvent[]> =>
+export const unhandledEvents = (tx: Database, type: string): AsyncGenerator<ArchivedEvent[]> =>
   stepwise(tx, 'unhandled', `select ${keptColumns} from ${keptTables} where e.aggregate = $1`, [
     `unhandled:${type}`,
   ]);
 
 export interface NewPlace {
-  kept: KeptEvent;
+  kept: ArchivedEvent;
   aggregate: AggregateKey;
   related: readonly AggregateKey[];
   facts: string;

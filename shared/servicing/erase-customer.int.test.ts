@@ -210,6 +210,11 @@ test('what comes later, or again, leaves nothing personal, and its amounts count
   expect(
     await fold(event('customer.changed.v1', { customer_id: 'C1', first_name: 'Ada' }, { id: first[0]?.id })),
   ).toEqual(['duplicate']);
+  const [again] = await owner.query<{ outcome: string }>(
+    `select outcome from servicing.keep_events(array[$1], array['11111111-1111-4111-8111-111111111111'::uuid], array['{}'], 'http')`,
+    [first[0]?.id],
+  );
+  expect(again).toEqual({ outcome: 'duplicate' });
   const late = event('customer.changed.v1', { customer_id: 'C1', email_address: 'ada@example.org' });
   await fold(
     late,

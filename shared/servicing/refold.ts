@@ -5,13 +5,13 @@
 import type { Database } from '../database.ts';
 import { ok, type Result } from '../result.ts';
 import {
+  type ArchivedEvent,
   alienEntries,
   deleteEntries,
   deleteRows,
   differingLists,
   differingRows,
   eventsOf,
-  type KeptEvent,
   type RowDifference,
   rowsAmong,
   wholeColumns,
@@ -44,7 +44,7 @@ export interface Refolding {
 }
 
 /** What was read of an event before it was kept; what its facts give where its subject was erased. */
-export function readKept(kept: KeptEvent, { vault, rules }: Tools): Result<ReadEvent, string> {
+export function readKept(kept: ArchivedEvent, { vault, rules }: Tools): Result<ReadEvent, string> {
   const { eventId, type, sealed, key } = kept;
   if (sealed && key === undefined) throw new Error(`the key of the subject of event ${eventId} is missing`);
   const text = sealed && key ? vault.open(key, sealed, eventId) : kept.facts;

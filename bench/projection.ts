@@ -29,7 +29,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     archive: { type: 'string', default: '10000,100000,1000000' },
     lanes: { type: 'string', default: '2' },
-    batch: { type: 'string', default: '500' },
+    batch: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '7' },
   },
 });

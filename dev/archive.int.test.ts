@@ -170,7 +170,7 @@ test('an erasure says what it did, once', async () => {
     code: 0,
     out: [
       'erased: C1',
-      'keys deleted: 2',
+      'keys deleted: 3',
       'events without names now: 3, which tell about 3 aggregates',
       'dead letters deleted: 0',
       'waiting events folded without names: 0',

@@ -40,7 +40,7 @@ const fields = {
     hostname(),
   ),
   SERVICING_DEAD_LETTERS: name('dlq:billie-servicing'),
-  SERVICING_BATCH_SIZE: wholeNumber(500, 1, 2_000),
+  SERVICING_BATCH_SIZE: wholeNumber(1_000, 1, 2_000),
   SERVICING_LANES: wholeNumber(2, 1, 16),
   SERVICING_INTERVAL_MS: wholeNumber(200, 1, 60_000),
   SERVICING_CLAIM_AFTER_SECONDS: wholeNumber(60, 1, 3_600),

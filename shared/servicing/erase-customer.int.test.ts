@@ -138,7 +138,7 @@ test('what the law keeps is left, without names, and a second time changes nothi
   expect(await erase('C1')).toEqual({
     customers: ['C1'],
     // The customer, the loan, the conversation, the notification, the approval and the application.
-    subjects: 6,
+    subjects: 8,
     events: 12,
     aggregates: 6,
     deadLetters: 0,
@@ -183,7 +183,7 @@ test('what the law keeps is left, without names, and a second time changes nothi
   expect(await differences()).toBe(0);
   expect(
     await rows(`select customer_id, subjects, events, reason, requested_by from servicing.erasures`),
-  ).toEqual([{ customer_id: 'C1', subjects: 6, events: 12, reason: 'asked to', requested_by: 'mary' }]);
+  ).toEqual([{ customer_id: 'C1', subjects: 8, events: 12, reason: 'asked to', requested_by: 'mary' }]);
   expect(await rows(`select first_name from servicing.customers where customer_id = 'C2'`)).toEqual([
     { first_name: 'Ada' },
   ]);
@@ -194,6 +194,25 @@ test('what the law keeps is left, without names, and a second time changes nothi
   expect(await erase('C2')).toMatchObject({ customers: ['C2'] });
   const kept = await everythingKept();
   for (const text of personal) expect(kept).not.toContain(text);
+});
+
+test("what payments of the own log bring beside their facts is sealed by the bank's key, and goes with it", async () => {
+  const payment = { id: 'P-1', loan_account_number: 'N-8', cif: 'F-8', amount: '20.00', currency: 'EUR' };
+  await fold(
+    ...life('8'),
+    event('payment.recorded', { payment: { ...payment, metadata: { note: 'from Ada' } } }, { id: 'paid-8' }),
+  );
+  expect(await rows(`select subject from servicing.events where event_id = 'paid-8'`)).toEqual([
+    { subject: 'cif:F-8' },
+  ]);
+  await erase('8');
+  expect(await rows(`select wrapped from servicing.subject_keys where subject = 'cif:F-8'`)).toEqual([
+    { wrapped: null },
+  ]);
+  expect(await rows(`select amount, cif from servicing.received_payments`)).toEqual([
+    { amount: '20.0000', cif: 'F-8' },
+  ]);
+  expect(await differences()).toBe(0);
 });
 
 test('somebody nobody has told about is not erased', async () => {
@@ -265,7 +284,11 @@ test('a loan or a conversation of somebody else as well keeps its key', async ()
   ]);
   expect(
     await rows(`select subject from servicing.subject_keys where erased_at is not null order by 1`),
-  ).toEqual(['application:P-C1', 'customer:C1', 'notification:O-C1'].map((subject) => ({ subject })));
+  ).toEqual(
+    ['application:P-C1', 'cif:F-C1', 'cif:G-C1', 'customer:C1', 'notification:O-C1'].map((subject) => ({
+      subject,
+    })),
+  );
   expect(await differences()).toBe(0);
 });
 

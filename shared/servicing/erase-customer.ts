@@ -8,6 +8,7 @@ import { readEnvelope } from '../stream/envelope.ts';
 import { type Names, namesErased } from './erased-names.ts';
 import type { Erased, ErasureRequest } from './erasure.ts';
 import {
+  cifsOf,
   countEvents,
   deleteWaiting,
   eraseSubjects,
@@ -90,7 +91,8 @@ async function subjectsOf(tx: Database, customers: readonly string[]) {
     conversations: new Set(idsOf('conversation')),
     accounts: new Set(idsOf('account')),
   };
-  const subjects = [...customers.map((id) => `customer:${id}`), ...own];
+  const cifs = await cifsOf(tx, customers);
+  const subjects = [...customers.map((id) => `customer:${id}`), ...own, ...cifs.map((cif) => `cif:${cif}`)];
   return { subjects: [...new Set(subjects)].sort(), shared, names };
 }
 

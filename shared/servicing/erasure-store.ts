@@ -148,3 +148,12 @@ export const saveErasure = (tx: Database, request: ErasureRequest, erased: Erase
     `insert into servicing.erasures (customer_id, subjects, events, reason, requested_by) values ($1, $2, $3, $4, $5)`,
     [request.customerId, erased.subjects, erased.events, request.reason, request.requestedBy],
   );
+
+/** The bank's keys of these customers, by which payments know them. */
+export async function cifsOf(tx: Database, customers: readonly string[]): Promise<string[]> {
+  const rows = await tx.query<{ value: string }>(
+    `select distinct value from servicing.identifiers where kind = 'cif' and target = any ($1)`,
+    [customers.map((id) => `customer:${id}`)],
+  );
+  return rows.map(({ value }) => value);
+}

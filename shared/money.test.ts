@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { currencies, currencyExponent, formatAmount, parseAmount, parseMinorAmount } from './money.ts';
+import {
+  currencies,
+  currencyExponent,
+  formatAmount,
+  parseAmount,
+  parseBalance,
+  parseMinorAmount,
+} from './money.ts';
 
 const exponentOf = (currency: string) => currencyExponent(currency) as number;
 const anyCurrency = fc.constantFrom(...currencies);
@@ -188,5 +195,62 @@ describe('minor units as providers write them', () => {
     ['1'.repeat(16), 'EUR', 2, 'too_large'],
   ])('%s %s with %d decimals is refused: %s', (text, currency, exponent, refusal) => {
     expect(parseMinorAmount(text, currency, exponent)).toEqual({ ok: false, refusal });
+  });
+});
+
+describe('balances', () => {
+  test('above zero are amounts, and below zero the same with a minus', () => {
+    const text = fc.oneof(
+      anyMoney.map(formatAmount),
+      fc.stringMatching(/^\d{1,15}(\.\d{1,5})?([eE][+-]?\d)?$/),
+      fc.string(),
+    );
+    fc.assert(
+      fc.property(text, anyCurrency, (written, currency) => {
+        const amount = parseAmount(written, currency);
+        fc.pre(amount.ok || amount.refusal !== 'not_positive');
+        expect(parseBalance(written, currency)).toEqual(amount);
+        expect(parseBalance(`-${written}`, currency)).toEqual(
+          amount.ok ? { ok: true, value: { currency, amountMinor: -amount.value.amountMinor } } : amount,
+        );
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('of zero have the currency’s decimals, like any other', () => {
+    const zeros = fc.stringMatching(/^0{1,5}(\.0{1,6})?([eE][+-]?[0-8])?$/);
+    fc.assert(
+      fc.property(zeros, anyCurrency, (text, currency) => {
+        const one = parseAmount(`1${text}`, currency);
+        const expected = one.ok ? { ok: true, value: { amountMinor: 0n, currency } } : one;
+        fc.pre(one.ok || one.refusal !== 'too_large');
+        expect(parseBalance(text, currency)).toEqual(expected);
+        expect(parseBalance(`-${text}`, currency)).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test.each([
+    ['-0.01', 'EUR', -1n],
+    ['0', 'JPY', 0n],
+    ['-0.00', 'EUR', 0n],
+    ['-1e2', 'EUR', -10_000n],
+  ])('%j %s are %s minor units', (text, currency, amountMinor) => {
+    expect(parseBalance(text, currency)).toEqual({ ok: true, value: { amountMinor, currency } });
+  });
+
+  test.each([
+    ['0.000', 'too_many_decimals'],
+    ['-1.005', 'too_many_decimals'],
+    ['-10000000000000', 'too_large'],
+    ['--1', 'not_a_number'],
+    ['--0', 'not_a_number'],
+    ['-', 'not_a_number'],
+    ['- 1', 'not_a_number'],
+    ['', 'not_a_number'],
+  ])('%j EUR are refused: %s', (text, refusal) => {
+    expect(parseBalance(text, 'EUR')).toEqual({ ok: false, refusal });
   });
 });

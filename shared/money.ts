@@ -44,33 +44,45 @@ const textLimit = 64;
  * Every digit written after the point counts, trailing zeros too: "1.000" has too many decimals for EUR.
  */
 export function parseAmount(text: string, currency: string): Result<Money, AmountFault> {
-  const exponent = exponents.get(currency);
-  if (exponent === undefined) throw new Error('parseAmount needs a known currency');
+  const written = readDecimal(text, currency);
+  if (!written) return refused('not_a_number');
+  return written.isNegative || written.digits === 0n ? refused('not_positive') : moneyOf(written, currency);
+}
+
+/** Reads what a balance is written as: like parseAmount, but it may be zero or negative. Never answers `not_positive`. */
+export function parseBalance(text: string, currency: string): Result<Money, AmountFault> {
+  const written = readDecimal(text, currency);
+  if (!written) return refused('not_a_number');
+  const money = moneyOf(written, currency);
+  return money.ok && written.isNegative ? ok({ currency, amountMinor: -money.value.amountMinor }) : money;
+}
+
+interface Decimal {
+  isNegative: boolean;
+  digits: bigint;
+  /** Digits after the point; negative for tens, hundreds ... */
+  decimals: number;
+}
+
+function readDecimal(text: string, currency: string): Decimal | undefined {
+  if (!exponents.has(currency)) throw new Error('an amount needs a known currency');
   const match = text.length <= textLimit ? /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d{1,3}))?$/.exec(text) : null;
-  if (!match) return refused('not_a_number');
+  if (!match) return undefined;
   const [, sign, whole = '', fraction = '', power = '0'] = match;
-  const decimals = fraction.length - Number(power);
-  const digits = BigInt(whole + fraction);
-  if (sign || digits === 0n) return refused('not_positive');
+  return {
+    isNegative: sign === '-',
+    digits: BigInt(whole + fraction),
+    decimals: fraction.length - Number(power),
+  };
+}
+
+/** Regardless of the sign. */
+function moneyOf({ digits, decimals }: Decimal, currency: string): Result<Money, AmountFault> {
+  const exponent = exponents.get(currency) ?? 0;
   if (decimals > exponent) return refused('too_many_decimals');
   const amountMinor = digits * 10n ** BigInt(exponent - decimals);
   if (amountMinor >= 10n ** BigInt(integerDigitsLimit + exponent)) return refused('too_large');
   return ok({ amountMinor, currency });
-}
-
-/**
- * Reads what a balance is written as: like parseAmount, but it may be zero or negative. Never answers `not_positive`.
- */
-export function parseBalance(text: string, currency: string): Result<Money, AmountFault> {
-  const negative = text.startsWith('-');
-  const unsigned = negative ? text.slice(1) : text;
-  const parsed = parseAmount(unsigned, currency);
-  if (parsed.ok) return negative ? ok({ currency, amountMinor: -parsed.value.amountMinor }) : parsed;
-  if (parsed.refusal !== 'not_positive' || unsigned.startsWith('-')) return refused('not_a_number');
-  const decimals = /\.(\d*)/.exec(unsigned)?.[1]?.length ?? 0;
-  return decimals > (exponents.get(currency) ?? 0)
-    ? refused('too_many_decimals')
-    : ok({ amountMinor: 0n, currency });
 }
 
 /** Decimal text in major units with exactly the currency's decimals: "100.50", "100" for JPY. */

@@ -16,7 +16,7 @@ import { say } from '../progress.ts';
 
 export const demoSize = { customers: 60, events: 3_000, payments: 12 };
 
-const days = 500;
+const days = 180;
 const dayMs = 24 * 60 * 60 * 1_000;
 const batchSize = 500;
 const foldedWithinMs = 30_000;

@@ -3,7 +3,7 @@
 
 import type { HeartbeatDetail } from '../operations/heartbeat.ts';
 
-export interface StreamState {
+interface StreamState {
   stream: string;
   waiting: number;
   pending: number;

@@ -62,8 +62,11 @@ export interface Entry {
 
 export interface EventType {
   schema: z.ZodMiniType;
-  /** Fields of the payload that name nobody: what the law keeps, and what is left when the person is erased. */
-  facts: readonly string[];
+  /**
+   * Fields of the payload that name nobody, or what is left of it: what the law keeps, and what remains when the person
+   * is erased. Read again it tells of the same aggregates.
+   */
+  facts: readonly string[] | ((payload: never) => Record<string, unknown>);
   /** The first claim is about the aggregate that the event belongs to. Throws UnreadableEvent. */
   claims(payload: never, at: Circumstances): Claim[];
 }
@@ -71,7 +74,7 @@ export interface EventType {
 /** Lets each type's `claims` know the shape of its own schema. */
 export const eventType = <Schema extends z.ZodMiniType>(type: {
   schema: Schema;
-  facts: readonly string[];
+  facts: readonly string[] | ((payload: z.output<Schema>) => Record<string, unknown>);
   claims(payload: z.output<Schema>, at: Circumstances): Claim[];
 }): EventType => type as unknown as EventType;
 

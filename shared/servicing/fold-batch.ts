@@ -6,6 +6,7 @@
 // order, until it ends. Erasing a person takes all folds' shared lock alone, so that no event is sealed meanwhile.
 
 import type { Database } from '../database.ts';
+import type { StreamEvent } from '../stream/envelope.ts';
 import type { AggregateKey, Business, Claim } from './event-type.ts';
 import type { Rules } from './projection.ts';
 import { keyOf, type ReadEvent, readArchived, readEvent, writeWhole } from './read-event.ts';
@@ -13,6 +14,8 @@ import { emptyState, type State, take, type Values, versionOf } from './register
 import {
   archive,
   type EntryRow,
+  erasedHash,
+  forgetHashes,
   hashesOf,
   insertEventIds,
   insertSubjectKeys,
@@ -62,6 +65,12 @@ export async function foldBatch(tx: Database, batch: readonly Incoming[], tools:
       sealed: seal(read, keysBySubject.get(read.subject), tools.vault),
     })),
   );
+  const erased = known.filter(({ read }) => !keysBySubject.get(read.subject));
+  if (erased.length > 0)
+    await forgetHashes(
+      tx,
+      erased.map(({ read }) => read.event.id),
+    );
   await saveAggregates(tx, before, after, tools.rules);
   await saveEntries(
     tx,
@@ -136,23 +145,19 @@ async function keysFor(
 }
 
 async function deduplicate(tx: Database, batch: readonly Incoming[]) {
-  const firsts = new Map<string, Incoming>();
-  for (const incoming of batch) {
-    const { id } = incoming.read.event;
-    if (!firsts.has(id)) firsts.set(id, incoming);
-  }
-  const inserted = await insertEventIds(
-    tx,
-    [...firsts.values()].map(({ read }) => read.event),
-  );
+  const events = batch.map(({ read }) => read.event);
+  // By position: a batch may hold the same object twice.
+  const firsts = new Map<string, number>();
+  for (const [n, { id }] of events.entries()) if (!firsts.has(id)) firsts.set(id, n);
+  const firstEvents = [...firsts.values()].map((n) => events[n] as StreamEvent);
+  const inserted = await insertEventIds(tx, firstEvents);
   const others = [...firsts.keys()].filter((id) => !inserted.has(id));
   const hashes = others.length > 0 ? await hashesOf(tx, others) : new Map<string, string>();
-  const outcomes = batch.map((incoming): Folded => {
-    const { id, payloadHash } = incoming.read.event;
-    const first = firsts.get(id);
-    if (first === incoming && inserted.has(id)) return 'folded';
-    const known = hashes.get(id) ?? first?.read.event.payloadHash;
-    return known === payloadHash ? 'duplicate' : 'conflict';
+  for (const { id, payloadHash } of firstEvents) if (inserted.has(id)) hashes.set(id, payloadHash);
+  const outcomes = events.map(({ id, payloadHash }, n): Folded => {
+    if (firsts.get(id) === n && inserted.has(id)) return 'folded';
+    const known = hashes.get(id);
+    return known === payloadHash || known === erasedHash ? 'duplicate' : 'conflict';
   });
-  return { outcomes, fresh: batch.filter((_, i) => outcomes[i] === 'folded') };
+  return { outcomes, fresh: batch.filter((_, n) => outcomes[n] === 'folded') };
 }

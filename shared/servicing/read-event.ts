@@ -14,7 +14,10 @@ import {
 } from './event-type.ts';
 import { typeOf } from './event-types.ts';
 
-/** Whose key seals it, so that erasing a person takes it: the customer, else the conversation, else the account. */
+/**
+ * Whose key seals it, so that erasing a person takes it: the customer, else the conversation, else the account. Payments
+ * of our own log know the customer by the bank's key: `cif:<key>`.
+ */
 export type Subject = string;
 
 export interface ReadEvent {
@@ -63,7 +66,7 @@ export function readEvent(event: StreamEvent, business: Business): Result<ReadEv
       aggregate,
       related: [...new Set(related)].filter((key) => key !== aggregate),
       subject: subjectOf(event, aggregate),
-      facts: factsOf(event, pick(type, parsed.data as Record<string, unknown>)),
+      facts: factsOf(event, leave(type, parsed.data as Record<string, unknown>)),
     });
   } catch (error) {
     if (error instanceof UnreadableEvent) return refused(error.message);
@@ -106,22 +109,30 @@ const named = ({ conversationId, customerId }: StreamEvent) => ({
 const factsOf = (event: StreamEvent, facts: Record<string, unknown>): string =>
   JSON.stringify({ ...named(event), payload: facts });
 
-const pick = (type: EventType, payload: Record<string, unknown>) =>
-  Object.fromEntries(type.facts.map((name) => [name, payload[name]]));
+function leave({ facts }: EventType, payload: Record<string, unknown>): Record<string, unknown> {
+  return typeof facts === 'function'
+    ? facts(payload as never)
+    : Object.fromEntries(facts.map((name) => [name, payload[name]]));
+}
 
 function defined(values: Claim['values']): Claim['values'] {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
 function subjectOf({ payload, customerId, conversationId }: StreamEvent, aggregate: string): Subject {
-  const own = (name: string): string | undefined => {
-    const value = isNumberSource(payload[name]) ? payload[name].rawJSON : payload[name];
-    return typeof value === 'string' && isName(value) ? value : undefined;
-  };
+  const own = (name: string) => nameIn(payload, name);
   const customer = own('customer_id') ?? own('surviving_customer_id') ?? customerId;
   if (customer !== undefined) return `customer:${customer}`;
   const conversation = own('conversation_id') ?? conversationId;
   if (conversation !== undefined) return `conversation:${conversation}`;
   const account = own('account_id') ?? own('loan_account_id');
-  return account === undefined ? aggregate : `account:${account}`;
+  if (account !== undefined) return `account:${account}`;
+  const cif = nameIn(payload.payment, 'cif');
+  return cif === undefined ? aggregate : `cif:${cif}`;
+}
+
+function nameIn(object: unknown, name: string): string | undefined {
+  const value = (object as Record<string, unknown> | undefined)?.[name];
+  const text = isNumberSource(value) ? value.rawJSON : value;
+  return typeof text === 'string' && isName(text) ? text : undefined;
 }

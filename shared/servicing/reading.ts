@@ -10,7 +10,7 @@ import { senderTime } from '../stream/sender-time.ts';
 import { type Business, UnreadableEvent } from './event-type.ts';
 import type { Json } from './registers.ts';
 
-const textLimit = 20_000;
+const textLimit = 100_000;
 
 const written = z.pipe(
   z.custom<unknown>(
@@ -20,18 +20,37 @@ const written = z.pipe(
   z.transform((value) => (isNumberSource(value) ? value.rawJSON : (value as string))),
 );
 
-const optional = <Schema extends z.ZodMiniType>(schema: Schema) =>
-  z.pipe(
-    z.nullish(schema),
-    z.transform((value) => (value === null || value === '' ? undefined : value)),
+const isSaid = (value: unknown): boolean => value !== null && value !== '';
+
+/** What is missing, null or empty is not said; nor is what is empty once it is read. */
+export const optional = <Schema extends z.ZodMiniType>(schema: Schema) =>
+  z.optional(
+    z.pipe(
+      z.transform((value: unknown) => (isSaid(value) ? value : undefined)),
+      z.pipe(
+        z.optional(schema),
+        z.transform((value): z.output<Schema> | undefined =>
+          isSaid(value) ? (value as z.output<Schema>) : undefined,
+        ),
+      ),
+    ),
   );
 
 /** An id of somebody else's: 1 to 200 visible characters. */
 export const id = written.check(z.refine((value) => isName(value), 'expected 1 to 200 visible characters'));
 export const optionalId = optional(id);
 
-export const text = optional(
-  written.check(z.refine((value) => value.length <= textLimit, `expected at most ${textLimit} characters`)),
+const upTo = (limit: number) =>
+  optional(written.check(z.refine((value) => value.length <= limit, `expected at most ${limit} characters`)));
+
+export const text = upTo(textLimit);
+
+/** What is searched for: no longer than an index takes. */
+export const line = upTo(200);
+
+/** What kind of thing something is. */
+export const kindName = optional(
+  written.check(z.refine((value) => isName(value, 100), 'expected 1 to 100 visible characters')),
 );
 
 /** `AccountStatus.ACTIVE` is ACTIVE. */
@@ -63,8 +82,8 @@ export const currencyCode = optional(
     .check(z.refine((code) => currencyExponent(code) !== undefined, 'expected an ISO 4217 code')),
 );
 
-export const list = <Schema extends z.ZodMiniType>(schema: Schema) =>
-  optional(z.array(schema).check(z.maxLength(1_000)));
+export const list = <Schema extends z.ZodMiniType>(schema: Schema, limit = 1_000) =>
+  optional(z.array(schema).check(z.maxLength(limit, `expected at most ${limit}`)));
 
 /** `100.50 EUR` */
 export function money(

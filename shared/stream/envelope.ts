@@ -110,9 +110,10 @@ export const isName = (text: string, limit = idLimit): boolean =>
   text.length > 0 && text.length <= limit && text.isWellFormed() && !/\p{Cc}/u.test(text);
 
 function readPayload(fields: Fields, text: string | undefined): Result<Record<string, unknown>, string> {
+  // Without one, the other fields are held to what a payload is held to.
   if (text === undefined) {
     const others = Object.entries(fields).filter(([name]) => !envelopeFields.has(name));
-    return ok(Object.fromEntries(others));
+    return readPayload(fields, JSON.stringify(Object.fromEntries(others)));
   }
   if (text.length > payloadLimit) return refused(`its payload has more than ${payloadLimit} characters`);
   try {

@@ -16,6 +16,7 @@ import {
   optionalWholeNumber,
   text,
   time,
+  toMicroseconds,
   wholeNumber,
   word,
 } from '../reading.ts';
@@ -100,14 +101,17 @@ const schedule = z.object({
 const instalmentStatuses = ['SCHEDULED', 'PARTIAL', 'PAID', 'MISSED'];
 
 function scheduleClaim(p: z.output<typeof schedule>, business: Business, creation: boolean): Claim {
-  const instalments: Record<string, Json | undefined> = {};
+  const instalments: Record<string, Json> = {};
+  const say = (name: string, value: Json | undefined) => {
+    if (value !== undefined) instalments[`instalment:${name}`] = value;
+  };
   for (const { payment_number: n, ...line } of p.payments ?? []) {
     if (line.status !== undefined && !instalmentStatuses.includes(line.status))
       throw new UnreadableEvent('the status of an instalment is none that is known');
-    instalments[`instalment:${n}:dueOn`] = day(line.due_date, 'due_date', business);
-    instalments[`instalment:${n}:amount`] = money(line.amount, 'amount', p, business);
-    instalments[`instalment:${n}:status`] = line.status?.toLowerCase();
-    instalments[`instalment:${n}:paid`] = money(line.paid_amount, 'paid_amount', p, business);
+    say(`${n}:dueOn`, day(line.due_date, 'due_date', business));
+    say(`${n}:amount`, money(line.amount, 'amount', p, business));
+    say(`${n}:status`, line.status?.toLowerCase());
+    say(`${n}:paid`, money(line.paid_amount, 'paid_amount', p, business));
   }
   return {
     kind: 'schedule',
@@ -162,7 +166,7 @@ export const accountEvents: Record<string, EventType> = {
   }),
   'account.status_changed.v1': eventType({
     schema: z.object({ account_id: id, new_status: word, status: word }),
-    facts: ['account_id', 'new_status', 'status', 'changed_at'],
+    facts: ['account_id', 'new_status', 'status'],
     claims: (p) => [
       {
         kind: 'account',
@@ -173,7 +177,7 @@ export const accountEvents: Record<string, EventType> = {
   }),
   'account.closed.v1': eventType({
     schema: z.object({ account_id: id, closure_reason: word, closed_at: time, closed_date: time }),
-    facts: ['account_id', 'closure_reason', 'closed_at', 'closed_date', 'changed_at'],
+    facts: ['account_id', 'closure_reason', 'closed_at', 'closed_date'],
     claims: (p, { business }) => {
       if (p.closure_reason !== undefined && !closures.includes(p.closure_reason))
         throw new UnreadableEvent(`closure_reason is none of ${closures.join(', ')}`);
@@ -265,7 +269,7 @@ export const accountEvents: Record<string, EventType> = {
           processedStatus: p.status?.toLowerCase() ?? 'processed',
           processedAt: firstOf(
             instant(firstOf(p.processed_date, p.processed_at), 'processed_date', business),
-            time && `${time.slice(0, 26)}Z`,
+            time && toMicroseconds(time),
           ),
         },
       },

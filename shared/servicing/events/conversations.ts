@@ -74,7 +74,7 @@ const decision = eventType({
   facts: [...chatFacts, 'decision', 'outcome'],
   claims: (p, c) => {
     const decided = firstOf(p.decision, p.outcome)?.toLowerCase();
-    const said = { decision: decided, decidedAt: at(c.time) };
+    const said = decided === undefined ? {} : { decision: decided, decidedAt: at(c.time) ?? null };
     const entry = {
       kind: 'decision',
       author: undefined,

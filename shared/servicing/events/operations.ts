@@ -38,7 +38,7 @@ const writeoff = z.object({
 });
 const writeoffFacts = Object.keys(writeoff.shape).filter((name) => name !== 'reason' && name !== 'comment');
 
-/** What was decided first stands in the request's way only in time: of several decisions the latest one counts. */
+/** Of several decisions the latest one counts, as a whole: what it does not say is not taken from another one. */
 const decided = (decision: 'approved' | 'rejected' | 'cancelled') =>
   eventType({
     schema: writeoff,
@@ -52,12 +52,10 @@ const decided = (decision: 'approved' | 'rejected' | 'cancelled') =>
           accountId: firstOf(p.account_id, p.loan_account_id),
           customerId: p.customer_id,
           decision,
-          decidedBy: p[`${decision}_by`],
-          decidedAt: firstOf(
-            instant(p[`${decision}_at`], `${decision}_at`, business),
-            time && toMicroseconds(time),
-          ),
-          decisionNote: firstOf(p.comment, p.reason),
+          decidedBy: p[`${decision}_by`] ?? null,
+          decidedAt:
+            instant(p[`${decision}_at`], `${decision}_at`, business) ?? (time ? toMicroseconds(time) : null),
+          decisionNote: firstOf(p.comment, p.reason) ?? null,
         },
       },
     ],
@@ -171,8 +169,8 @@ export const operationEvents: Record<string, EventType> = {
           ...notified(p, customerId),
           failed: true,
           failedAt: firstOf(instant(p.failed_at, 'failed_at', business), time && toMicroseconds(time)),
-          failureType: p.error_type,
-          failureMessage: p.error_message,
+          failureType: p.error_type ?? null,
+          failureMessage: p.error_message ?? null,
         },
       },
     ],

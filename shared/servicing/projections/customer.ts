@@ -46,16 +46,22 @@ export const customer: Projection = {
   },
   lists: [],
   identifiers: (id, state) => {
+    const names = new Map<string, { kind: string; value: string; version: string }>();
+    const add = (kind: string, value: string, version: string) => {
+      const key = `${kind}:${value}`;
+      if ((names.get(key)?.version ?? '') <= version) names.set(key, { kind, value, version });
+    };
+    add('customer_id', id, '');
     const cif = register(state, 'link:cif');
-    const linked = namesUnder(state, 'also:').map((name) => {
+    if (cif) add('cif', String(cif[1]), cif[0]);
+    for (const name of namesUnder(state, 'also:')) {
       const colon = name.indexOf(':');
-      const version = register(state, `also:${name}`)?.[0] ?? '';
-      return { kind: name.slice(0, colon), value: name.slice(colon + 1), version };
-    });
-    return [
-      { kind: 'customer_id', value: id, version: '' },
-      ...(cif ? [{ kind: 'cif', value: String(cif[1]), version: cif[0] }] : []),
-      ...linked.filter(({ kind, value }) => kind !== 'cif' || value !== cif?.[1]),
-    ];
+      const [kind, value] = [name.slice(0, colon), name.slice(colon + 1)];
+      // What is somebody's or some loan's own id is not theirs to give away.
+      if (!ownIds.includes(kind)) add(kind, value, register(state, `also:${name}`)?.[0] ?? '');
+    }
+    return [...names.values()];
   },
 };
+
+const ownIds = ['customer_id', 'account_id', 'account_number'];

@@ -24,9 +24,8 @@ function instalments(state: State) {
     }));
 }
 
-/** Of an account's schedules the one whose whole was told last is the one that holds. */
-const versionOf = (state: State): string =>
-  [register(state, 'accountId')?.[0] ?? '', state.created?.[0] ?? ''].sort().at(-1) ?? '';
+/** Of an account's schedules the one that was made last is the one that holds, whatever is told of an earlier one. */
+const versionOf = (state: State): string => state.created?.[0] ?? register(state, 'accountId')?.[0] ?? '';
 
 export const schedule: Projection = {
   group: 'accounts',

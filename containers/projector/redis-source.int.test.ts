@@ -308,7 +308,8 @@ test('a Redis that is away is a fault, nothing is lost, and it is found when it 
 test('a dead letter stands in its stream with where it came from, the reason and all fields', async () => {
   const letters = openDeadLetterStream(url, 'dlq:billie-servicing');
   const delivery = { source: inbox, entryId: '1-0', fields: { typ: 'x', payload: '{' } };
-  await letters.bury(delivery, { reason: 'its payload is not JSON', eventId: undefined, type: 'x' });
+  const burial = { reason: 'its payload is not JSON', eventId: undefined, type: 'x' };
+  await letters.bury([{ delivery, burial }]);
   await letters.close();
   await letters.close();
   const [entry] = (await redis.xRange('dlq:billie-servicing', '-', '+')) ?? [];

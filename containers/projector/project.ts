@@ -93,7 +93,7 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
       log.error('event_buried', {
         stream: delivery.source,
         entry: delivery.entryId,
-        event: burial.eventId,
+        event_id: burial.eventId,
         reason: burial.reason,
       });
     return letters.map(({ delivery }) => delivery);
@@ -103,7 +103,7 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
     const reason = reasonOf(error);
     const attempts = await countAttempt(db, delivery, reason);
     const { id, type } = incoming.read.event;
-    log.warn('event_failed', { entry: delivery.entryId, event: id, attempts, ...errorFields(error) });
+    log.warn('event_failed', { entry: delivery.entryId, event_id: id, attempts, ...errorFields(error) });
     rest(delivery, retryAfterMs[attempts - 1] ?? 0);
     if (attempts < attemptsBeforeBurial) return { settled: [], letters: [] };
     return {

@@ -43,7 +43,7 @@ export interface ProjectorReport {
 
 const events = 2_000;
 const customers = 60;
-const comingMs = 2_500;
+const comingMs = 2_000;
 const chunk = 50;
 const settledWithinMs = 60_000;
 const rules: Rules = { timeZone, currency: 'EUR', balances: 'events' };
@@ -73,7 +73,7 @@ export async function playProjectorRound(
   const until = Date.now() + comingMs;
   const killing = async () => {
     while (Date.now() < until) {
-      await sleep(chance.between(300, 1_200));
+      await sleep(chance.between(300, 1_000));
       const name = chance.pick(projectors.filter((one) => one !== still));
       await cast.kill(name);
       kills[name] += 1;

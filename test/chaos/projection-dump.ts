@@ -1,9 +1,12 @@
 // Everything that folding has written, as texts that can be compared: equal for the same events, in whatever order, how
-// often and by whomever they were folded.
+// often and by whomever they were folded; and the run that others are compared with.
 
-import type { Database } from '../../shared/database.ts';
+import type { Database, TransactionalDatabase } from '../../shared/database.ts';
+import { foldBatch, type Incoming, type Tools } from '../../shared/servicing/fold-batch.ts';
 import { projections } from '../../shared/servicing/projections.ts';
+import { readEvent } from '../../shared/servicing/read-event.ts';
 import type { Vault } from '../../shared/servicing/vault.ts';
+import { type Fields, readEnvelope } from '../../shared/stream/envelope.ts';
 
 const projected = [
   ...Object.values(projections).flatMap(({ table, lists }) => [table, ...lists.map((list) => list.table)]),
@@ -24,6 +27,23 @@ export type Dump = ReadonlyMap<string, readonly string[]>;
 /** Empties all that folding writes, and the inbox. */
 export async function forgetAll(db: Database): Promise<void> {
   await db.query(`truncate ${[...tables, 'inbox'].map((table) => `servicing.${table}`).join(', ')}`);
+}
+
+/** In the order in which they happened, each event once, one batch after the other, and nothing else. */
+export async function foldUndisturbed(
+  db: TransactionalDatabase,
+  entries: readonly Fields[],
+  tools: Tools,
+): Promise<void> {
+  await forgetAll(db);
+  const incoming = entries.map((fields): Incoming => {
+    const envelope = readEnvelope(fields, tools.rules.timeZone);
+    const read = envelope.ok ? readEvent(envelope.value, tools.rules) : envelope;
+    if (!read.ok) throw new Error(`a history tells what cannot be read: ${read.refusal}`);
+    return { source: 'history', read: read.value };
+  });
+  for (let at = 0; at < incoming.length; at += 500)
+    await db.transaction((tx) => foldBatch(tx, incoming.slice(at, at + 500), tools));
 }
 
 /** What differs from run to run is left out: keys, what is sealed with them, the clock, the way in. */

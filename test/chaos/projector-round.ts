@@ -9,13 +9,10 @@ import { openVault } from '../../containers/projector/vault.ts';
 import { redisClient } from '../../containers/redis-client.ts';
 import { histories } from '../../dev/histories/histories.ts';
 import type { Database } from '../../shared/database.ts';
-import { foldBatch, type Incoming } from '../../shared/servicing/fold-batch.ts';
 import type { Rules } from '../../shared/servicing/projection.ts';
-import { readEvent } from '../../shared/servicing/read-event.ts';
-import { readEnvelope } from '../../shared/stream/envelope.ts';
 import { type Chance, seeded } from '../seeded.ts';
 import type { Cast } from './cast.ts';
-import { differences, dumpOf, forgetAll } from './projection-dump.ts';
+import { differences, dumpOf, foldUndisturbed, forgetAll } from './projection-dump.ts';
 import {
   claimAfterMs,
   group,
@@ -97,7 +94,10 @@ export async function playProjectorRound(
   await Promise.all([append(arena, coming, others), killing(), disturbing()]);
   await settled(arena, Date.now() + settledWithinMs);
 
-  await Promise.all([beaten(arena.db, cast), foldUndisturbed(arena.clean, [...histories(history)])]);
+  await Promise.all([
+    beaten(arena.db, cast),
+    foldUndisturbed(arena.clean, [...histories(history)], { vault, rules }),
+  ]);
   const wrong = differences(await dumpOf(arena.db, vault), await dumpOf(arena.clean, vault));
   const [counted] = await arena.db.query<{ folded: number }>(
     'select count(*)::int as folded from servicing.events',
@@ -167,19 +167,6 @@ async function settled({ db, redisUrl }: ProjectorArena, deadline: number): Prom
   } finally {
     redis.destroy();
   }
-}
-
-/** In the order in which it happened, each event once, one batch after the other. */
-async function foldUndisturbed(db: ProjectorArena['clean'], entries: readonly Fields[]): Promise<void> {
-  await forgetAll(db);
-  const incoming = entries.map((fields): Incoming => {
-    const envelope = readEnvelope(fields, rules.timeZone);
-    const read = envelope.ok ? readEvent(envelope.value, rules) : envelope;
-    if (!read.ok) throw new Error(`a history tells what cannot be read: ${read.refusal}`);
-    return { source: 'history', read: read.value };
-  });
-  for (let at = 0; at < incoming.length; at += 500)
-    await db.transaction((tx) => foldBatch(tx, incoming.slice(at, at + 500), { vault, rules }));
 }
 
 /** Waits until both have told what they have done. */

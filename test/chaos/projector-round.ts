@@ -38,10 +38,10 @@ export interface ProjectorReport {
   folded: Record<ProjectorName, number>;
 }
 
-const events = 2_000;
+const events = 3_000;
 const customers = 60;
 const comingMs = 2_000;
-const chunk = 50;
+const chunk = 300;
 const settledWithinMs = 60_000;
 const rules: Rules = { timeZone, currency: 'EUR', balances: 'events' };
 const vault = openVault([masterKey]);
@@ -62,6 +62,8 @@ export async function playProjectorRound(
     ProjectorName,
     number[]
   >;
+  // So that they are killed at work, and not as they start.
+  await beaten(arena.db, cast, 0);
   const before = await foldedByPid(arena.db);
   await forgetAll(arena.db);
 
@@ -169,9 +171,9 @@ async function settled({ db, redisUrl }: ProjectorArena, deadline: number): Prom
   }
 }
 
-/** Waits until both have told what they have done. */
-async function beaten(db: Database, cast: Cast<ProjectorName>): Promise<void> {
-  const since = Date.now();
+/** Waits until both have told what they have done, since then. */
+async function beaten(db: Database, cast: Cast<ProjectorName>, since: number): Promise<void> {
+  const deadline = Date.now() + settledWithinMs;
   const suffixes = projectors.map((name) => `%-${cast.pidOf(name)}`);
   for (let told = 0; told < projectors.length; await sleep(50)) {
     const rows = await db.query(
@@ -180,7 +182,7 @@ async function beaten(db: Database, cast: Cast<ProjectorName>): Promise<void> {
       [suffixes, since],
     );
     told = rows.length;
-    if (Date.now() > since + settledWithinMs) throw new Error('a projector tells nothing of itself any more');
+    if (Date.now() > deadline) throw new Error('a projector tells nothing of itself any more');
   }
 }
 

@@ -19,6 +19,8 @@ import { startPostgres } from '../dev/servers/postgres.ts';
 import { startRedis } from '../dev/servers/redis.ts';
 import { migrate } from '../drizzle/migrate.ts';
 import { createLog } from '../shared/log.ts';
+import { pidIn } from './beside.ts';
+import { cpuSeconds } from './cpu.ts';
 import { percentile } from './load.ts';
 
 const { values } = parseArgs({
@@ -27,7 +29,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     archive: { type: 'string', default: '10000,100000,1000000' },
     lanes: { type: 'string', default: '2' },
-    batch: { type: 'string', default: '500' },
+    batch: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '7' },
   },
 });
@@ -70,14 +72,16 @@ const told = histories({
   disorder: 0.02,
 });
 
-/** The next entries of the history, so that no two runs see the same events. */
-async function fill(redis: Redis, count: number): Promise<void> {
-  for (let left = count; left > 0; ) {
-    const some = Math.min(left, 1_000);
+/** What the last run saw. */
+let latest: Array<Record<string, string>> = [];
+
+/** The next entries of the history, so that no two runs see the same events; or the last ones once more. */
+async function fill(redis: Redis, count: number, again = false): Promise<void> {
+  if (!again) latest = Array.from({ length: count }, () => told.next().value as Record<string, string>);
+  for (let from = 0; from < count; from += 1_000) {
     const batch = redis.multi();
-    for (let n = 0; n < some; n++) batch.xAdd(stream, '*', told.next().value as Record<string, string>);
+    for (const entry of latest.slice(from, from + 1_000)) batch.xAdd(stream, '*', entry);
     await batch.execAsPipeline();
-    left -= some;
   }
 }
 
@@ -180,35 +184,75 @@ try {
   const runs = {
     floor: { count: events, run: () => floor(db, redisServer.url, events) },
     ours: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
+    again: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
     singly: { count: singly, run: () => project(db, redisServer.url, singly, 1, 1) },
   };
-  const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], singly: [] };
+  const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], again: [], singly: [] };
+  const cpu: Record<keyof typeof runs, Record<string, number>> = {
+    floor: {},
+    ours: {},
+    again: {},
+    singly: {},
+  };
+  const roots = {
+    node: process.pid,
+    postgres: pidIn(join(folder, 'postgres.pid')),
+    redis: pidIn(join(folder, 'redis.pid')),
+  };
+  /** Node's own, without the servers, which are its children. */
+  const used = () => {
+    const of = cpuSeconds(roots);
+    const { user, system } = process.cpuUsage();
+    return { ...of, node: (user + system) / 1e6 } as Record<string, number>;
+  };
   // Once unmeasured, so that everything is compiled and no table is empty.
   for (let round = 0; round <= rounds; round++) {
     for (const [name, { count, run }] of Object.entries(runs) as Array<
       [keyof typeof runs, (typeof runs)['ours']]
     >) {
       await redis.del(stream);
-      await fill(redis, count);
+      await fill(redis, count, name === 'again');
       await db.query('checkpoint');
+      const before = used();
       const took = await timed(run);
-      if (round > 0) seconds[name].push(took);
+      const after = used();
+      if (round === 0) continue;
+      seconds[name].push(took);
+      for (const part of Object.keys(after))
+        cpu[name][part] =
+          (cpu[name][part] ?? 0) + ((after[part] ?? 0) - (before[part] ?? 0)) / (count * rounds);
     }
   }
   const rate = {
     floor: perSecond(events, seconds.floor),
     ours: perSecond(events, seconds.ours),
+    again: perSecond(events, seconds.again),
     singly: perSecond(singly, seconds.singly),
   };
+  const processor = (name: keyof typeof runs) =>
+    Object.fromEntries(
+      Object.entries(cpu[name]).map(([part, took]) => [`${part} µs`, Math.round(took * 1e6)]),
+    );
   console.table([
-    { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor) },
+    { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor), ...processor('floor') },
     {
       what: `projector, ${lanes} lanes, batches of ${batchSize}`,
       'events/s': Math.round(rate.ours),
       'of the floor': (rate.ours / rate.floor).toFixed(2),
       'times singly': (rate.ours / rate.singly).toFixed(1),
+      ...processor('ours'),
     },
-    { what: 'projector, one event a transaction', 'events/s': Math.round(rate.singly) },
+    {
+      what: 'the same events once more: all are duplicates',
+      'events/s': Math.round(rate.again),
+      'of the floor': (rate.again / rate.floor).toFixed(2),
+      ...processor('again'),
+    },
+    {
+      what: 'projector, one event a transaction',
+      'events/s': Math.round(rate.singly),
+      ...processor('singly'),
+    },
   ]);
 
   const growth: Record<string, string | number>[] = [];

@@ -17,6 +17,8 @@ export interface Running {
   kafkaBrokers: string | null;
   /** Configuration and current secret of every channel, by name. */
   channels: Record<string, ChannelConfiguration & { secret: string; url: string }>;
+  /** What the setting ARCHIVE_MASTER_KEYS is there. */
+  archiveMasterKeys?: string;
   /** A key with every permission. */
   apiKey: string;
 }

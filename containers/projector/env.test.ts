@@ -32,7 +32,7 @@ test('with a database, a Redis and a master key, everything else has its default
     deadLetters: { url: 'redis://redis', stream: 'dlq:billie-servicing' },
     group: 'billie-servicing-processor',
     consumer: hostname(),
-    batchSize: 500,
+    batchSize: 1_000,
     lanes: 2,
     idleMs: 200,
     claimAfterMs: 60_000,

@@ -4,10 +4,10 @@
 
 import { hostname } from 'node:os';
 import * as z from 'zod/mini';
-import { currency, parseSettings, redisUrl, text, timeZone, wholeNumber } from '../../shared/settings.ts';
+import { currency, parseSettings, redisUrl, timeZone, wholeNumber } from '../../shared/settings.ts';
 import { isTopic, kafkaContradictions, kafkaSettings, kafkaVariables } from '../kafka-settings.ts';
 import { agreeing, type Contradiction, commonSettings, commonVariables } from '../settings.ts';
-import type { MasterKey } from './vault.ts';
+import { masterKeys } from './master-keys.ts';
 
 const isStream = (name: string) => /^[\w:.{}-]{1,200}$/.test(name);
 const name = (byDefault: string) =>
@@ -25,27 +25,6 @@ const names = (is: (name: string) => boolean, expected: string) =>
     ),
   );
 
-const keyFormat = /^([\w.-]{1,50}):([A-Za-z0-9+/]{43}=)$/;
-const masterKeys = z.pipe(
-  text('keys for what names people in the archive, <name>:<base64 of 32 bytes>,...'),
-  z.transform((list, context) => {
-    const keys = list.split(',').map((one) => keyFormat.exec(one.trim()));
-    const named = new Set(keys.map((key) => key?.[1]));
-    const fault = keys.includes(null)
-      ? 'expected <name>:<base64 of 32 bytes>, with commas between several'
-      : named.size < keys.length && 'two of them have the same name';
-    if (fault) {
-      context.issues.push({ code: 'custom', input: undefined, message: fault });
-      return z.NEVER;
-    }
-    const read = keys.map((key) => ({
-      name: key?.[1] as string,
-      key: new Uint8Array(Buffer.from(key?.[2] as string, 'base64')),
-    }));
-    return read as [MasterKey, ...MasterKey[]];
-  }),
-);
-
 const defaultStreams = ['inbox:billie-servicing', 'inbox:billie-servicing:internal'];
 
 const fields = {
@@ -61,14 +40,14 @@ const fields = {
     hostname(),
   ),
   SERVICING_DEAD_LETTERS: name('dlq:billie-servicing'),
-  SERVICING_BATCH_SIZE: wholeNumber(500, 1, 2_000),
+  SERVICING_BATCH_SIZE: wholeNumber(1_000, 1, 2_000),
   SERVICING_LANES: wholeNumber(2, 1, 16),
   SERVICING_INTERVAL_MS: wholeNumber(200, 1, 60_000),
   SERVICING_CLAIM_AFTER_SECONDS: wholeNumber(60, 1, 3_600),
   SERVICING_BALANCES: z._default(z.enum(['events', 'ledger'], 'expected events or ledger'), 'events'),
   BUSINESS_TIME_ZONE: timeZone(),
   DEFAULT_CURRENCY: currency(),
-  ARCHIVE_MASTER_KEYS: masterKeys,
+  ARCHIVE_MASTER_KEYS: masterKeys(),
 };
 type Values = z.output<z.ZodMiniObject<typeof fields>>;
 

@@ -33,7 +33,8 @@ create table servicing.events (
   archived_at timestamptz not null default now()
 ) partition by range (archived_at);
 create index events_by_aggregate on servicing.events (aggregate);
-create index events_by_related on servicing.events using gin (related) where related is not null;
+create index events_by_related on servicing.events using gin (related) with (fastupdate = off)
+  where related is not null;
 create index events_by_subject on servicing.events (subject, occurred_at desc);
 create table servicing.events_default partition of servicing.events default;
 

@@ -33,7 +33,8 @@ begin
     outcomes := array(
       select case
         when g.id = any (won) and g.n = min(g.n) over (partition by g.id) then 'accepted'
-        when coalesce(e.payload_hash, i.payload_hash) = g.hash then 'duplicate'
+        -- The hash of an event whose person was erased is no more: whatever comes under its id is a repetition.
+        when coalesce(e.payload_hash, i.payload_hash) in (g.hash, '00000000-0000-0000-0000-000000000000') then 'duplicate'
         when e.event_id is not null or i.event_id is not null then 'conflict'
       end
       from unnest(new_ids, new_hashes) with ordinality as g (id, hash, n)

@@ -14,6 +14,8 @@ import { emptyState, type State, take, type Values, versionOf } from './register
 import {
   archive,
   type EntryRow,
+  erasedHash,
+  forgetHashes,
   hashesOf,
   insertEventIds,
   insertSubjectKeys,
@@ -63,6 +65,12 @@ export async function foldBatch(tx: Database, batch: readonly Incoming[], tools:
       sealed: seal(read, keysBySubject.get(read.subject), tools.vault),
     })),
   );
+  const erased = known.filter(({ read }) => !keysBySubject.get(read.subject));
+  if (erased.length > 0)
+    await forgetHashes(
+      tx,
+      erased.map(({ read }) => read.event.id),
+    );
   await saveAggregates(tx, before, after, tools.rules);
   await saveEntries(
     tx,
@@ -148,7 +156,8 @@ async function deduplicate(tx: Database, batch: readonly Incoming[]) {
   for (const { id, payloadHash } of firstEvents) if (inserted.has(id)) hashes.set(id, payloadHash);
   const outcomes = events.map(({ id, payloadHash }, n): Folded => {
     if (firsts.get(id) === n && inserted.has(id)) return 'folded';
-    return hashes.get(id) === payloadHash ? 'duplicate' : 'conflict';
+    const known = hashes.get(id);
+    return known === payloadHash || known === erasedHash ? 'duplicate' : 'conflict';
   });
   return { outcomes, fresh: batch.filter((_, n) => outcomes[n] === 'folded') };
 }

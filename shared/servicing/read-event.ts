@@ -14,7 +14,10 @@ import {
 } from './event-type.ts';
 import { typeOf } from './event-types.ts';
 
-/** Whose key seals it, so that erasing a person takes it: the customer, else the conversation, else the account. */
+/**
+ * Whose key seals it, so that erasing a person takes it: the customer, else the conversation, else the account. Payments
+ * of our own log know the customer by the bank's key: `cif:<key>`.
+ */
 export type Subject = string;
 
 export interface ReadEvent {
@@ -117,14 +120,19 @@ function defined(values: Claim['values']): Claim['values'] {
 }
 
 function subjectOf({ payload, customerId, conversationId }: StreamEvent, aggregate: string): Subject {
-  const own = (name: string): string | undefined => {
-    const value = isNumberSource(payload[name]) ? payload[name].rawJSON : payload[name];
-    return typeof value === 'string' && isName(value) ? value : undefined;
-  };
+  const own = (name: string) => nameIn(payload, name);
   const customer = own('customer_id') ?? own('surviving_customer_id') ?? customerId;
   if (customer !== undefined) return `customer:${customer}`;
   const conversation = own('conversation_id') ?? conversationId;
   if (conversation !== undefined) return `conversation:${conversation}`;
   const account = own('account_id') ?? own('loan_account_id');
-  return account === undefined ? aggregate : `account:${account}`;
+  if (account !== undefined) return `account:${account}`;
+  const cif = nameIn(payload.payment, 'cif');
+  return cif === undefined ? aggregate : `cif:${cif}`;
+}
+
+function nameIn(object: unknown, name: string): string | undefined {
+  const value = (object as Record<string, unknown> | undefined)?.[name];
+  const text = isNumberSource(value) ? value.rawJSON : value;
+  return typeof text === 'string' && isName(text) ? text : undefined;
 }

@@ -10,7 +10,7 @@ import { senderTime } from '../stream/sender-time.ts';
 import { type Business, UnreadableEvent } from './event-type.ts';
 import type { Json } from './registers.ts';
 
-const textLimit = 20_000;
+const textLimit = 100_000;
 
 const written = z.pipe(
   z.custom<unknown>(

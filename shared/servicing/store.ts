@@ -3,7 +3,7 @@
 import type { Database } from '../database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';
 import { type AggregateKey, type AggregateKind, aggregateKinds, type Entry } from './event-type.ts';
-import type { Row, RowList, Rules } from './projection.ts';
+import { type Columns, jsonText, type Row, type RowList, type Rules } from './projection.ts';
 import { projections } from './projections.ts';
 import type { ReadEvent } from './read-event.ts';
 import { toMicroseconds } from './reading.ts';
@@ -36,6 +36,17 @@ export async function hashesOf(tx: Database, ids: readonly string[]): Promise<Ma
     [ids],
   );
   return new Map(rows.map((row) => [row.event_id, row.payload_hash]));
+}
+
+/** In place of the hash where the subject of an event is erased: whatever comes under its id is a repetition. */
+export const erasedHash = '00000000-0000-0000-0000-000000000000';
+
+/** A hash could still tell whether somebody's guess at what was erased is right. */
+export async function forgetHashes(tx: Database, ids: readonly string[]): Promise<void> {
+  await tx.query('update servicing.event_ids set payload_hash = $2 where event_id = any ($1)', [
+    ids,
+    erasedHash,
+  ]);
 }
 
 /** Null for a subject that was erased; none for one that has no key yet. */
@@ -74,7 +85,7 @@ export async function insertSubjectKeys(
 
 const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
-const splitKey = (key: AggregateKey): [kind: AggregateKind, id: string] => {
+export const splitKey = (key: AggregateKey): [kind: AggregateKind, id: string] => {
   const colon = key.indexOf(':');
   return [key.slice(0, colon) as AggregateKind, key.slice(colon + 1)];
 };
@@ -194,7 +205,7 @@ export async function saveAggregates(
   }
 }
 
-const identifierList = {
+export const identifierList = {
   table: 'identifiers',
   key: 'target',
   columns: { kind: 'text', value: 'text', version: 'text' },
@@ -220,7 +231,7 @@ function replacementOf(
   return [{ id, wasThere: before !== undefined, rows: rows.map((row) => ({ [key]: id, ...row })) }];
 }
 
-async function replace(
+export async function replace(
   tx: Database,
   { table, key, columns }: Omit<RowList, 'rows'>,
   replacements: readonly Replacement[],
@@ -231,7 +242,7 @@ async function replace(
   if (rows.length > 0) await upsert(tx, table, { [key]: 'text', ...columns }, [], rows);
 }
 
-async function upsert(
+export async function upsert(
   tx: Database,
   table: string,
   columns: Readonly<Record<string, string>>,
@@ -257,23 +268,30 @@ export interface EntryRow extends Entry {
   version: string;
 }
 
+export const entryColumns: Columns = {
+  conversation_id: 'text',
+  event_id: 'text',
+  kind: 'text',
+  version: 'text',
+  said_at: 'timestamptz',
+  author: 'text',
+  content: 'text',
+  detail: 'jsonb',
+};
+
+export const entryRow = (e: EntryRow): Row => ({
+  conversation_id: e.conversationId,
+  event_id: e.eventId,
+  kind: e.kind,
+  version: e.version,
+  said_at: e.version.startsWith(' ') ? null : toMicroseconds(e.version),
+  author: e.author ?? null,
+  content: e.content ?? null,
+  detail: jsonText(e.detail),
+});
+
 export async function saveEntries(tx: Database, entries: readonly EntryRow[]): Promise<void> {
-  if (entries.length === 0) return;
-  const column = <V>(value: (entry: EntryRow) => V) => entries.map(value);
-  await tx.query(
-    `insert into servicing.conversation_entries (conversation_id, event_id, kind, version, said_at, author, content, detail)
-     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::jsonb[])`,
-    [
-      column((e) => e.conversationId),
-      column((e) => e.eventId),
-      column((e) => e.kind),
-      column((e) => e.version),
-      column((e) => (e.version.startsWith(' ') ? null : toMicroseconds(e.version))),
-      column((e) => e.author ?? null),
-      column((e) => e.content ?? null),
-      column((e) => (e.detail === null ? null : JSON.stringify(e.detail))),
-    ],
-  );
+  if (entries.length > 0) await upsert(tx, 'conversation_entries', entryColumns, [], entries.map(entryRow));
 }
 
 export async function saveAttempt(

@@ -45,6 +45,7 @@ test('the long spelling is read', () => {
     sender: undefined,
     time: '2026-01-05T10:00:00.000000000Z',
     payload: { utterance: 'hello' },
+    payloadText: expect.stringMatching(/^\{.*\}$/),
     payloadHash: expect.stringMatching(/^[0-9a-f-]{36}$/),
   });
 });

@@ -17,6 +17,11 @@ export interface Burial {
   type: string | undefined;
 }
 
+export interface Letter {
+  delivery: Delivery;
+  burial: Burial;
+}
+
 export function openDeadLetterStream(url: string, stream: string) {
   const redis = reconnecting({
     create: (lost) => redisClient(url).on('error', lost),
@@ -26,18 +31,22 @@ export function openDeadLetterStream(url: string, stream: string) {
   const trim = { strategy: 'MAXLEN', strategyModifier: '~', threshold: lettersKept } as const;
 
   return {
-    async bury(delivery: Delivery, { reason, eventId, type }: Burial): Promise<void> {
-      const letter = {
-        source: delivery.source,
-        entry_id: delivery.entryId,
-        reason,
-        event_id: eventId ?? '',
-        type: type ?? '',
-        fields: JSON.stringify(delivery.fields ?? {}),
-      };
-      await redis.use(buryTimeoutMs, (client) => client.xAdd(stream, '*', letter, { TRIM: trim }));
+    /** All of them, or it throws. */
+    async bury(letters: readonly Letter[]): Promise<void> {
+      await redis.use(buryTimeoutMs, (client) =>
+        Promise.all(letters.map((letter) => client.xAdd(stream, '*', entryOf(letter), { TRIM: trim }))),
+      );
     },
     /** Does not throw. */
     close: () => redis.close(closeTimeoutMs),
   };
 }
+
+const entryOf = ({ delivery, burial: { reason, eventId, type } }: Letter) => ({
+  source: delivery.source,
+  entry_id: delivery.entryId,
+  reason,
+  event_id: eventId ?? '',
+  type: type ?? '',
+  fields: JSON.stringify(delivery.fields ?? {}),
+});

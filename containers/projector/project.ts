@@ -7,6 +7,7 @@
 //   the database is away, or does not let us work   stays ours, uses up no attempt; the loop backs off
 //   faults for a reason of its own, among others    the batch is halved until it is alone; the others are settled
 //   faults alone                                    tried again after a while; the third time it is buried
+//   is buried, but not in the stream of letters     stays ours until that stream takes it; the others go on
 //
 // Later events of the same aggregate do not wait for one that fails: folding takes them in any order.
 
@@ -14,21 +15,23 @@ import { DatabaseFault, type TransactionalDatabase } from '../../shared/database
 import { buryEvents } from '../../shared/dead-letters/bury-events.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { countAttempt, forgetAttempts } from '../../shared/servicing/count-attempt.ts';
-import { foldBatch, type Incoming, type Tools } from '../../shared/servicing/fold-batch.ts';
+import { type Folded, foldBatch, type Incoming, type Tools } from '../../shared/servicing/fold-batch.ts';
 import { readEvent } from '../../shared/servicing/read-event.ts';
 import { type Fields, readEnvelope } from '../../shared/stream/envelope.ts';
-import type { Burial } from './dead-letter-stream.ts';
+import type { Burial, Letter } from './dead-letter-stream.ts';
 import type { Delivery, Source } from './source.ts';
 import type { Tally } from './tally.ts';
 
 const attemptsBeforeBurial = 3;
 const retryAfterMs = [1_000, 5_000];
+/** The stream of dead letters is not asked again for so long after a fault: each could take seconds. */
+const streamRestMs = 5_000;
 
 export interface Lane {
   db: TransactionalDatabase;
   source: Source;
   /** Beside the table that keeps them; undefined where there is no Redis. */
-  deadLetterStream: { bury(delivery: Delivery, burial: Burial): Promise<void> } | undefined;
+  deadLetterStream: { bury(letters: readonly Letter[]): Promise<void> } | undefined;
   tools: Tools;
   batchSize: number;
   tally: Tally;
@@ -40,6 +43,16 @@ interface Readable {
   incoming: Incoming;
 }
 
+interface Unfoldable extends Letter {
+  stack: string | null;
+}
+
+/** What a batch has come to. */
+interface Outcome {
+  settled: Delivery[];
+  letters: Unfoldable[];
+}
+
 const nameOf = ({ source, entryId }: Delivery) => `${source} ${entryId}`;
 
 /** Answers how many deliveries it dealt with. */
@@ -47,70 +60,101 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
   /** Entries that failed, and when they are tried again. */
   const resting = new Map<string, number>();
   const isResting = (delivery: Delivery) => (resting.get(nameOf(delivery)) ?? 0) > performance.now();
+  const rest = (delivery: Delivery, ms: number) => resting.set(nameOf(delivery), performance.now() + ms);
+  let streamRestsUntil = 0;
 
-  const bury = async (delivery: Delivery, burial: Burial, stack: string | null = null) => {
-    const { source: stream, entryId, fields } = delivery;
-    const letter = { source: stream, entryId, eventId: burial.eventId ?? null, type: burial.type ?? null };
-    await buryEvents(db, [{ ...letter, fields: fields ?? {}, reason: burial.reason, stack }]);
-    await deadLetterStream?.bury(delivery, burial);
-    tally.buried();
-    log.error('event_buried', { stream, entry: entryId, event: burial.eventId, reason: burial.reason });
+  /** Answers those that are in both places. The table keeps them whole, so no other event has to wait for the stream. */
+  const bury = async (letters: readonly Unfoldable[]): Promise<Delivery[]> => {
+    if (letters.length === 0) return [];
+    await buryEvents(
+      db,
+      letters.map(({ delivery: { source: stream, entryId, fields }, burial, stack }) => ({
+        source: stream,
+        entryId,
+        eventId: burial.eventId ?? null,
+        type: burial.type ?? null,
+        fields: fields ?? {},
+        reason: burial.reason,
+        stack,
+      })),
+    );
+    try {
+      if (performance.now() >= streamRestsUntil) await deadLetterStream?.bury(letters);
+    } catch (error) {
+      log.warn('dead_letter_stream_failed', errorFields(error));
+      streamRestsUntil = performance.now() + streamRestMs;
+    }
+    if (performance.now() < streamRestsUntil) {
+      for (const { delivery } of letters) rest(delivery, streamRestMs);
+      return [];
+    }
+    tally.buried(letters.length);
+    for (const { delivery, burial } of letters)
+      log.error('event_buried', {
+        stream: delivery.source,
+        entry: delivery.entryId,
+        event_id: burial.eventId,
+        reason: burial.reason,
+      });
+    return letters.map(({ delivery }) => delivery);
   };
 
-  const failed = async ({ delivery, incoming }: Readable, error: unknown): Promise<Delivery[]> => {
+  const failed = async ({ delivery, incoming }: Readable, error: unknown): Promise<Outcome> => {
     const reason = reasonOf(error);
     const attempts = await countAttempt(db, delivery, reason);
     const { id, type } = incoming.read.event;
-    log.warn('event_failed', { entry: delivery.entryId, event: id, attempts, ...errorFields(error) });
-    const rest = retryAfterMs[attempts - 1];
-    if (attempts < attemptsBeforeBurial && rest !== undefined) {
-      resting.set(nameOf(delivery), performance.now() + rest);
-      return [];
-    }
-    await bury(delivery, { reason, eventId: id, type }, stackOf(error));
-    await forgetAttempts(db, [delivery]);
-    resting.delete(nameOf(delivery));
-    return [delivery];
+    log.warn('event_failed', { entry: delivery.entryId, event_id: id, attempts, ...errorFields(error) });
+    rest(delivery, retryAfterMs[attempts - 1] ?? 0);
+    if (attempts < attemptsBeforeBurial) return { settled: [], letters: [] };
+    return {
+      settled: [],
+      letters: [{ delivery, burial: { reason, eventId: id, type }, stack: stackOf(error) }],
+    };
   };
 
-  /** Folds what it can; answers the deliveries that are done with. */
-  const fold = async (batch: Readable[]): Promise<Delivery[]> => {
+  const fold = async (batch: readonly Readable[]): Promise<Outcome> => {
+    const incoming = batch.map((readable) => readable.incoming);
+    let outcomes: Folded[];
     try {
-      const incoming = batch.map((readable) => readable.incoming);
-      const outcomes = await db.transaction((tx) => foldBatch(tx, incoming, tools));
-      tally.folded(incoming, outcomes);
-      for (const [i, outcome] of outcomes.entries()) {
-        const { delivery, incoming: one } = batch[i] as Readable;
-        const { id, type } = one.read.event;
-        if (outcome === 'conflict')
-          await bury(delivery, { reason: 'another event has this id', eventId: id, type });
-      }
+      outcomes = await db.transaction((tx) => foldBatch(tx, incoming, tools));
     } catch (error) {
-      if (isOurs(error)) throw error;
-      if (batch.length === 1) return failed(batch[0] as Readable, error);
+      const [alone] = batch;
+      if (isOurs(error) && !(isTooMuch(error) && batch.length > 1)) throw error;
+      if (batch.length === 1 && alone) return failed(alone, error);
       const middle = Math.ceil(batch.length / 2);
-      return [...(await fold(batch.slice(0, middle))), ...(await fold(batch.slice(middle)))];
+      const [one, other] = [await fold(batch.slice(0, middle)), await fold(batch.slice(middle))];
+      return { settled: [...one.settled, ...other.settled], letters: [...one.letters, ...other.letters] };
     }
-    const deliveries = batch.map(({ delivery }) => delivery);
-    const rested = deliveries.filter((delivery) => resting.delete(nameOf(delivery)));
-    if (rested.length > 0) await forgetAttempts(db, rested);
-    return deliveries;
+    tally.folded(incoming, outcomes);
+    const outcome: Outcome = { settled: [], letters: [] };
+    for (const [n, { delivery, incoming: one }] of batch.entries()) {
+      const { id, type } = one.read.event;
+      const burial = { reason: 'another event has this id', eventId: id, type };
+      if (outcomes[n] === 'conflict') outcome.letters.push({ delivery, burial, stack: null });
+      else outcome.settled.push(delivery);
+    }
+    return outcome;
   };
 
   const step = async (): Promise<number> => {
     const deliveries = await source.next(batchSize, isResting);
     const readable: Readable[] = [];
-    const done: Delivery[] = [];
+    const unreadable: Unfoldable[] = [];
+    const gone: Delivery[] = [];
     for (const delivery of deliveries) {
-      const read = delivery.fields && readDelivery(delivery, delivery.fields, tools);
-      if (read && 'incoming' in read) {
-        readable.push(read);
+      if (!delivery.fields) {
+        gone.push(delivery);
         continue;
       }
-      if (read) await bury(delivery, read.burial);
-      done.push(delivery);
+      const read = readDelivery(delivery, delivery.fields, tools);
+      if ('incoming' in read) readable.push(read);
+      else unreadable.push(read);
     }
-    if (readable.length > 0) done.push(...(await fold(readable)));
+    const { settled, letters } =
+      readable.length > 0 ? await fold(readable) : ({ settled: [], letters: [] } satisfies Outcome);
+    const done = [...gone, ...settled, ...(await bury([...unreadable, ...letters]))];
+    const rested = done.filter((delivery) => resting.delete(nameOf(delivery)));
+    if (rested.length > 0) await forgetAttempts(db, rested);
     if (done.length > 0) await source.settle(done);
     return done.length;
   };
@@ -118,12 +162,24 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
   return { step };
 }
 
-function readDelivery(delivery: Delivery, fields: Fields, { rules }: Tools): Readable | { burial: Burial } {
-  const envelope = readEnvelope(fields, rules.timeZone);
-  if (!envelope.ok) return { burial: { reason: envelope.refusal, eventId: undefined, type: undefined } };
-  const read = readEvent(envelope.value, rules);
-  if (read.ok) return { delivery, incoming: { source: delivery.source, read: read.value } };
-  return { burial: { reason: read.refusal, eventId: envelope.value.id, type: envelope.value.type } };
+function readDelivery(delivery: Delivery, fields: Fields, { rules }: Tools): Readable | Unfoldable {
+  let known: Pick<Burial, 'eventId' | 'type'> = { eventId: undefined, type: undefined };
+  const unreadable = (reason: string, stack: string | null = null) => ({
+    delivery,
+    burial: { ...known, reason },
+    stack,
+  });
+  try {
+    const envelope = readEnvelope(fields, rules.timeZone);
+    if (!envelope.ok) return unreadable(envelope.refusal);
+    known = { eventId: envelope.value.id, type: envelope.value.type };
+    const read = readEvent(envelope.value, rules);
+    if (!read.ok) return unreadable(read.refusal);
+    return { delivery, incoming: { source: delivery.source, read: read.value } };
+  } catch (error) {
+    // A fault of ours. Reading is pure: it would come to the same another time, and hold up all that comes with it.
+    return unreadable(reasonOf(error), stackOf(error));
+  }
 }
 
 /** The classes of SQLSTATE that say that we may not or cannot work here; the event is not at fault. */
@@ -132,6 +188,9 @@ const oursByClass = /^(25|28|3D|3F|42)/;
 const isOurs = (error: unknown): boolean =>
   error instanceof DatabaseFault &&
   (error.retryable || (error.sqlState !== undefined && oursByClass.test(error.sqlState)));
+
+/** Locks and memory that a batch may need more of than an event does. */
+const isTooMuch = (error: unknown): boolean => error instanceof DatabaseFault && error.sqlState === '53200';
 
 /** Never what Postgres quotes: that stays in the cause. */
 const reasonOf = (error: unknown): string =>

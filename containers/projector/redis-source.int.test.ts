@@ -1,6 +1,9 @@
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, test } from 'vitest';
+import { startRedis } from '../../dev/servers/redis.ts';
 import { createTestRedis } from '../../test/database.ts';
 import { type Cuttable, cuttable } from '../publisher/testing.ts';
 import { openDeadLetterStream } from './dead-letter-stream.ts';
@@ -306,10 +309,44 @@ test('a Redis that is away is a fault, nothing is lost, and it is found when it 
     .toEqual(['0', '1']);
 });
 
+test('nothing waits when all is read, although Redis has crashed since and says that something does', async () => {
+  const dataDir = join(mkdtempSync(join(inject('runFolder'), 'lag-')), 'redis');
+  const options = { dataDir, logFile: `${dataDir}.log`, password: 'lag', onLoss: () => {} };
+  let server = await startRedis(options);
+  const admin = createClient({ url: server.url, RESP: 2 }).on('error', () => {});
+  await admin.connect();
+  const appended = (count: number) =>
+    Promise.all(Array.from({ length: count }, (_, n) => admin.xAdd(inbox, '*', { typ: 'x', n: String(n) })));
+  const source = reader('one', { url: server.url });
+  try {
+    await appended(3);
+    await source.settle(await next(source));
+    await source.tend();
+    await admin.sendCommand(['BGREWRITEAOF']);
+    await expect
+      .poll(() => admin.info('persistence'), { timeout: 20_000 })
+      .toMatch(/aof_rewrite_in_progress:0[\s\S]*aof_rewrite_scheduled:0/);
+    await appended(20);
+    await source.settle(await next(source));
+    process.kill(Number.parseInt(readFileSync(`${dataDir}.pid`, 'utf8'), 10), 'SIGKILL');
+    await server.stop();
+    admin.destroy();
+    server = await startRedis({ ...options, port: server.port });
+    await next(source).catch(() => {});
+    expect(await next(source)).toEqual([]);
+    expect(await stateOf(source)).toMatchObject({ waiting: 0, pending: 0 });
+  } finally {
+    await source.close();
+    open.delete(source);
+    await server.stop();
+  }
+});
+
 test('a dead letter stands in its stream with where it came from, the reason and all fields', async () => {
   const letters = openDeadLetterStream(url, 'dlq:billie-servicing');
   const delivery = { source: inbox, entryId: '1-0', fields: { typ: 'x', payload: '{' } };
-  await letters.bury(delivery, { reason: 'its payload is not JSON', eventId: undefined, type: 'x' });
+  const burial = { reason: 'its payload is not JSON', eventId: undefined, type: 'x' };
+  await letters.bury([{ delivery, burial }]);
   await letters.close();
   await letters.close();
   const [entry] = (await redis.xRange('dlq:billie-servicing', '-', '+')) ?? [];

@@ -27,8 +27,8 @@ export function createTally(now: () => number = () => performance.now()) {
       }
       recent.push({ at: now(), events: batch.length });
     },
-    buried(): void {
-      totals.buried += 1;
+    buried(letters: number): void {
+      totals.buried += letters;
     },
     /** Events a second of the last half minute. */
     rate(): number {

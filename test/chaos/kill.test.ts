@@ -5,14 +5,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import { openArena } from './arena.ts';
-import { Cast, playRound, victims } from './round.ts';
+import { Cast } from './cast.ts';
+import { playRound, type Victim, victims } from './round.ts';
 
 const seeds = Array.from({ length: 10 }, (_, n) => 20_261_124 + n);
 
 let database: TestDatabase;
 let owner: Pool;
 let arena: Awaited<ReturnType<typeof openArena>>;
-let cast: Cast | undefined;
+let cast: Cast<Victim> | undefined;
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -37,7 +38,7 @@ const answers: Record<string, number> = {};
 test.each(seeds)(
   'killed at random under load, nothing is lost and nothing is there twice: seed %i',
   async (seed) => {
-    const report = await playRound(arena, cast as Cast, seed);
+    const report = await playRound(arena, cast as Cast<Victim>, seed);
     for (const victim of victims) kills[victim] += report.kills[victim];
     for (const [status, count] of Object.entries(report.answers))
       answers[status] = (answers[status] ?? 0) + count;

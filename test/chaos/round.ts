@@ -5,13 +5,13 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient } from 'redis';
-import { type ContainerProcess, spawnContainer } from '../../containers/testing.ts';
 import type { TcpGate } from '../../dev/doors/tcp-gate.ts';
 import type { Database } from '../../shared/database.ts';
 import { type Chance, seeded } from '../seeded.ts';
+import type { Cast } from './cast.ts';
 
 export const victims = ['edge', 'ingest', 'publisher', 'drain'] as const;
-type Victim = (typeof victims)[number];
+export type Victim = (typeof victims)[number];
 
 export interface Arena {
   /** The owner's. */
@@ -39,51 +39,6 @@ const webhooks = 150;
 const staged = 150;
 const senders = 8;
 const settledWithinMs = 60_000;
-
-/** Processes that come back when they are killed. They live on from round to round. */
-export class Cast {
-  #alive = new Map<Victim, ContainerProcess>();
-  #env: Arena['env'];
-
-  constructor(env: Arena['env']) {
-    this.#env = env;
-    for (const victim of victims) this.#start(victim);
-  }
-
-  #start(victim: Victim): void {
-    this.#alive.set(victim, spawnContainer(victim, this.#env[victim]));
-  }
-
-  /** Returns when the process is gone and another one is starting. */
-  async kill(victim: Victim): Promise<void> {
-    const { child, exited } = this.#alive.get(victim) as ContainerProcess;
-    child.kill('SIGKILL');
-    const { signal } = await exited;
-    // One that ended by itself has something to say, and a round must not hide it.
-    if (signal !== 'SIGKILL') throw new Error(`${victim} had ended by itself: ${this.#words(victim)}`);
-    this.#start(victim);
-  }
-
-  #words(victim: Victim): string {
-    const { errors, lines } = this.#alive.get(victim) as ContainerProcess;
-    return `${errors()} ${JSON.stringify(lines.slice(-5))}`;
-  }
-
-  /** Stops them in order; each must end as it should. */
-  async end(): Promise<void> {
-    const ends = [...this.#alive].map(async ([victim, { child, exited }]) => {
-      child.kill('SIGTERM');
-      const { code, signal } = await exited;
-      if (code !== 0) throw new Error(`${victim} ended with ${signal ?? code}: ${this.#words(victim)}`);
-    });
-    await Promise.all(ends);
-  }
-
-  /** For when something has gone wrong already. */
-  killAll(): void {
-    for (const { child } of this.#alive.values()) child.kill('SIGKILL');
-  }
-}
 
 interface Body {
   reference_number: string;
@@ -138,7 +93,7 @@ async function sendUntilTaken(
 }
 
 /** Plays one round and checks it. Throws what does not hold. */
-export async function playRound(arena: Arena, cast: Cast, seed: number): Promise<RoundReport> {
+export async function playRound(arena: Arena, cast: Cast<Victim>, seed: number): Promise<RoundReport> {
   const chance = seeded(seed);
   const prefix = `CHAOS-${seed}-${randomUUID().slice(0, 8)}`;
   const byWebhook = bodies(chance, `${prefix}-W`, webhooks);

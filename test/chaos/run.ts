@@ -11,7 +11,8 @@ import { startPostgres } from '../../dev/servers/postgres.ts';
 import { startRedis } from '../../dev/servers/redis.ts';
 import { migrate, type Role, roles, setRolePasswords } from '../../drizzle/migrate.ts';
 import { openArena } from './arena.ts';
-import { Cast, playRound } from './round.ts';
+import { Cast } from './cast.ts';
+import { playRound } from './round.ts';
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },

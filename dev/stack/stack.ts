@@ -99,6 +99,9 @@ export async function startStack({
     DATABASE_URL: databaseUrl,
     REDIS_URL: redisUrl,
     ARCHIVE_MASTER_KEYS: archiveMasterKeys,
+    // Where the publisher writes, unless told otherwise.
+    SERVICING_PAYMENT_EVENTS:
+      env.SERVICING_PAYMENT_EVENTS || (settings.kafkaBrokers && env.KAFKA_TOPIC) || '',
   });
   const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
   const common = {

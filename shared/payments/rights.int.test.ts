@@ -104,7 +104,8 @@ describe('the projector’s role', () => {
     expect(Object.keys(rights).filter((object) => !/^(servicing|operations)\./.test(object))).toEqual([]);
     expect(rights).toMatchObject({
       'operations.heartbeats': all,
-      'servicing.event_ids': ['INSERT', 'SELECT'],
+      // The hash alone.
+      'servicing.event_ids': ['INSERT', 'SELECT', 'UPDATE'],
       'servicing.events': ['INSERT', 'SELECT'],
       'servicing.subject_keys': ['INSERT', 'SELECT'],
       // Of a letter that is buried once more, the reason only.

@@ -126,8 +126,8 @@ async function project(db: Pool, url: string, count: number, laneCount: number, 
     }),
   );
   await Promise.all(sources.map((source) => source.close()));
-  const { buried_total } = tally.totals();
-  if (buried_total > 0) throw new Error(`${buried_total} events were buried`);
+  const { events_buried_total } = tally.totals();
+  if (events_buried_total > 0) throw new Error(`${events_buried_total} events were buried`);
 }
 
 /** Reads as the projector does and keeps what it read, one statement a batch. */

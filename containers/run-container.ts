@@ -15,7 +15,6 @@ import { within } from './time-limit.ts';
 
 const statementTimeoutMs = 10_000;
 const stuckAfterMs = 60_000;
-const drainTimeoutMs = 20_000;
 const closeTimeoutMs = 5_000;
 
 export interface ContainerSettings {
@@ -61,6 +60,7 @@ export async function runContainer(
   env: Record<string, string | undefined>,
   signal: AbortSignal,
   open: (tools: Tools) => Work | Promise<Work>,
+  { drainTimeoutMs = 20_000 } = {},
 ): Promise<{ drained: boolean }> {
   const instance = `${hostname()}-${process.pid}`;
   const ending = new AbortController();

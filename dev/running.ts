@@ -17,10 +17,10 @@ export interface Running {
   kafkaBrokers: string | null;
   /** Configuration and current secret of every channel, by name. */
   channels: Record<string, ChannelConfiguration & { secret: string; url: string }>;
-  /** What the setting ARCHIVE_MASTER_KEYS is there. */
-  archiveMasterKeys?: string;
   /** A key with every permission. */
   apiKey: string;
+  /** What the projector was given as ARCHIVE_MASTER_KEYS. */
+  archiveMasterKeys: string;
 }
 
 const runningFile = () => join(stateFolder(), 'running.json');

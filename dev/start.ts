@@ -41,7 +41,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   });
 }
 
-function describe(running: Running, logIsKafka: boolean): string {
+function describe(running: Running, logIsKafka: boolean, demoCustomer: string | undefined): string {
   const payment = samplePayment();
   // Providers sign and write in ways of their own.
   const channel = Object.values(running.channels).find(
@@ -73,6 +73,14 @@ Read it back:
 curl -sS -H 'authorization: Bearer ${running.apiKey}' ${running.urls.api}/api/v1/payments/${payment.reference_number}
 `
     : ''
+}${
+  demoCustomer
+    ? `
+There are made-up customers (DEMO_DATA=false: none are added). Read one, with their loans:
+
+curl -sS -H 'authorization: Bearer ${running.apiKey}' ${running.urls.api}/api/v1/customers/${demoCustomer}
+`
+    : ''
 }
 Send many with \`npm run send -- --count 1000\`, a servicing event with \`npm run send -- --event\`. Stop with Ctrl-C; the data stays.`;
 }
@@ -93,6 +101,7 @@ try {
     settings,
     env: process.env,
     folder: stateFolder(),
+    demoData: settings.demoData,
     signal: interruption.signal,
     onLoss: (line) => {
       say(line);
@@ -101,9 +110,9 @@ try {
       else interruption.abort();
     },
   });
-  const { [Symbol.asyncDispose]: _, inside: __, ...parts } = stack;
+  const { [Symbol.asyncDispose]: _, inside: __, demoCustomer, ...parts } = stack;
   writeRunning({ pid: process.pid, ...parts });
-  say(describe({ pid: process.pid, ...parts }, settings.kafkaBrokers !== undefined));
+  say(describe({ pid: process.pid, ...parts }, settings.kafkaBrokers !== undefined, demoCustomer));
   if (interruption.signal.aborted) await leave(lostPart ? 1 : 0);
   // The parts are processes of their own and would not keep this one alive.
   setInterval(() => {}, 60_000);

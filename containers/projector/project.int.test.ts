@@ -350,7 +350,7 @@ test('while the stream of dead letters is away, letters wait in Postgres, nothin
     await lane.until(async () => (await count('events')) === 101);
     expect(lane.faults).toEqual([]);
     expect(await pending()).toBe(3);
-    expect(lane.tally.totals().buried_total).toBe(0);
+    expect(lane.tally.totals().events_buried_total).toBe(0);
   } finally {
     await lettersDoor.mend();
   }
@@ -412,6 +412,8 @@ test('events that come over the inbox and over Redis at once are folded once', a
   ]);
   const totals = [byRedis, byInbox].map(({ tally }) => tally.totals());
   const sum = (name: keyof (typeof totals)[0]) => totals.reduce((all, one) => all + one[name], 0);
-  expect([sum('folded_total'), sum('duplicates_total'), sum('conflicts_total')]).toEqual([400, 400, 0]);
+  expect([sum('events_folded_total'), sum('events_duplicates_total'), sum('events_conflicts_total')]).toEqual(
+    [400, 400, 0],
+  );
   expect([byRedis.faults, byInbox.faults]).toEqual([[], []]);
 });

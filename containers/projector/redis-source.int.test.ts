@@ -178,6 +178,7 @@ test('its state tells how much waits, how much is pending and for how long', asy
     waiting: 5,
     pending: 0,
     oldestPendingSeconds: 0,
+    kept: 5,
   });
   await next(source, 2);
   const state = await stateOf(source);

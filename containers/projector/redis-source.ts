@@ -97,7 +97,12 @@ export function openRedisSource(options: RedisSourceOptions): Source {
 
     state: () =>
       group.use(askTimeoutMs, (client) =>
-        Promise.all(streams.map((stream) => stateOf(client, stream, options.group))),
+        Promise.all(
+          streams.map(async (stream) => ({
+            ...(await stateOf(client, stream, options.group)),
+            ...(inboxes.includes(stream) && { kept: await client.xLen(stream) }),
+          })),
+        ),
       ),
 
     async tend() {

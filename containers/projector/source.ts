@@ -20,6 +20,8 @@ export type SourceState = {
   /** Delivered to anybody and not settled, and the age of the oldest of these by its entry id. */
   pending: number;
   oldestPendingSeconds: number;
+  /** Entries that it holds in all, where it is for us to trim it. */
+  kept?: number;
 };
 
 export interface Source {

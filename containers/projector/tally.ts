@@ -39,10 +39,10 @@ export function createTally(now: () => number = () => performance.now()) {
     },
     /** Under their names in a heartbeat. */
     totals: () => ({
-      folded_total: totals.folded,
-      duplicates_total: totals.duplicate,
-      conflicts_total: totals.conflict,
-      buried_total: totals.buried,
+      events_folded_total: totals.folded,
+      events_duplicates_total: totals.duplicate,
+      events_conflicts_total: totals.conflict,
+      events_buried_total: totals.buried,
     }),
     unhandled: () => Object.fromEntries(unhandled),
   };

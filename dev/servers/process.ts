@@ -47,6 +47,11 @@ export interface Server {
   stop(): Promise<void>;
 }
 
+const atExit = new Set<() => void>();
+process.once('exit', () => {
+  for (const kill of atExit) kill();
+});
+
 export async function launch(plan: Launch): Promise<Server> {
   await stopOrphan(plan.name, plan.pidFile, plan.marker, plan.stopSignals);
   mkdirSync(dirname(plan.logFile), { recursive: true });
@@ -71,9 +76,9 @@ export async function launch(plan: Launch): Promise<Server> {
     child.once('exit', (code, signal) => end(`ended with ${signal ?? `code ${code}`}`));
   });
   const killAtExit = () => child.kill(plan.stopSignals[0]![0]);
-  process.once('exit', killAtExit);
+  atExit.add(killAtExit);
   const forget = () => {
-    process.off('exit', killAtExit);
+    atExit.delete(killAtExit);
     rmSync(plan.pidFile, { force: true });
   };
   if (child.pid) {

@@ -17,6 +17,8 @@ export interface LocalSecrets {
   /** By the environment variable that carries it. */
   channels: Record<string, string>;
   apiKey: string | undefined;
+  /** As ARCHIVE_MASTER_KEYS: without them what names people in the archive is lost. */
+  archiveMasterKeys: string;
 }
 
 const random = () => randomBytes(24).toString('hex');
@@ -34,6 +36,7 @@ export function readSecrets(file: string): LocalSecrets {
     >,
     channels: kept.channels ?? {},
     apiKey: kept.apiKey,
+    archiveMasterKeys: kept.archiveMasterKeys ?? `local:${randomBytes(32).toString('base64')}`,
   };
 }
 

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import * as z from 'zod/mini';
-import { parseSettings, port, postgresUrl, redisUrl } from '../../shared/settings.ts';
+import { flag, parseSettings, port, postgresUrl, redisUrl } from '../../shared/settings.ts';
 
 export const root = join(import.meta.dirname, '../..');
 /** Data, logs and local secrets; RECOUP_FOLDER puts them elsewhere. */
@@ -17,6 +17,7 @@ const variables = z.object({
   DATABASE_URL: z.optional(postgresUrl('the database')),
   REDIS_URL: z.optional(redisUrl('Redis')),
   KAFKA_BROKERS: z.optional(z.string()),
+  DEMO_DATA: flag(true),
   CHANNELS: z._default(
     z.string(),
     JSON.stringify({
@@ -40,6 +41,7 @@ export function readStartSettings(env: NodeJS.ProcessEnv) {
     redisUrl: values.REDIS_URL,
     kafkaBrokers: values.KAFKA_BROKERS,
     channels: values.CHANNELS,
+    demoData: values.DEMO_DATA,
   };
 }
 export type StartSettings = ReturnType<typeof readStartSettings>;

@@ -4,6 +4,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '../../containers/database.ts';
+import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { ensurePartitions, migrate, type Role, setRolePasswords } from '../../drizzle/migrate.ts';
 import { apiNames, readChannels, secretNames } from '../../shared/payments/channel.ts';
 import { SettingsFault } from '../../shared/settings.ts';
@@ -16,11 +17,13 @@ import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/
 import { step } from '../progress.ts';
 import type { Running } from '../running.ts';
 import { bundle, stopBundler } from '../servers/bundle.ts';
+import { keepRunning } from '../servers/kept-running.ts';
 import { choosePort, freePort, isOpen } from '../servers/port.ts';
 import { startPostgres } from '../servers/postgres.ts';
 import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
 import { compatibilityDate, startWorkers, stopLeftWorkers, webhooksObjects } from '../servers/workerd.ts';
+import { appendDemoHistory, demoSize, findDemoCustomer, finishDemoData } from './demo-data.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
@@ -40,11 +43,18 @@ export interface StackOptions {
   onLoss: (line: string) => void;
   /** False starts no container and leaves the outbox alone, for measurements. */
   publisher?: boolean;
+  /** Made-up customers on the first start, if their stream is read at all. */
+  demoData?: boolean;
   /** Aborted, the start stops at the next step and takes everything down again. */
   signal: AbortSignal;
 }
 
-export type Stack = Omit<Running, 'pid'> & AsyncDisposable & { inside: Inside };
+export type Stack = Omit<Running, 'pid'> &
+  AsyncDisposable & {
+    inside: Inside;
+    /** One of the made-up customers, where there are any. */
+    demoCustomer: string | undefined;
+  };
 
 /** What it takes to start others beside the Workers, on the same servers. */
 interface Inside {
@@ -60,6 +70,7 @@ export async function startStack({
   onLoss,
   signal,
   publisher = true,
+  demoData = false,
 }: StackOptions): Promise<Stack> {
   await using starting = new AsyncDisposableStack();
   mkdirSync(join(folder, 'logs'), { recursive: true });
@@ -83,6 +94,12 @@ export async function startStack({
     for (const given of [previous, ...apiNames(name)]) if (env[given]) channelEnv[given] = env[given];
   }
   saveSecrets(secretsFile, secrets);
+  const archiveMasterKeys = env.ARCHIVE_MASTER_KEYS || secrets.archiveMasterKeys;
+  const projector = (databaseUrl: string, redisUrl: string) => ({
+    DATABASE_URL: databaseUrl,
+    REDIS_URL: redisUrl,
+    ARCHIVE_MASTER_KEYS: archiveMasterKeys,
+  });
   const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
   const common = {
     DATABASE_FETCH_ENDPOINT: `http://${host}:${doors.neon}/sql`,
@@ -111,7 +128,11 @@ export async function startStack({
       urlFor('recoup_api'),
     ),
   });
-  checkWorkerSettings(workers((role) => `postgresql://${role}:unknown@${host}/recoup`));
+  const unknownDatabase = (role: Role) => `postgresql://${role}:unknown@${host}/recoup`;
+  checkSettings(workers(unknownDatabase), {
+    ...env,
+    ...projector(unknownDatabase('recoup_projector'), `redis://${host}`),
+  });
   await stopLeftWorkers(folder);
   const ports = {
     api: await choosePort('The front door (PORT)', settings.ports.api),
@@ -164,9 +185,10 @@ export async function startStack({
     script: string,
     own: Record<string, string>,
     readyPort?: number,
+    start = launch,
   ) => {
     const path = join(root, script);
-    const server = await launch({
+    const server = await start({
       name,
       command: process.execPath,
       args: ['--disable-warning=TimeoutNegativeWarning', path],
@@ -184,6 +206,11 @@ export async function startStack({
     starting.defer(() => server.stop());
   };
   signal.throwIfAborted();
+  const stream = readProjectorSettings({ ...env, ...projector(urlFor('recoup_projector'), redis.url) }).redis
+    ?.inboxes[0];
+  const demo = { databaseUrl: postgres.url, redisUrl: redis.url, stream: stream ?? '', env };
+  // Before the projector runs, so that it folds while the rest starts.
+  const added = demoData && publisher && stream !== undefined && (await appendDemoHistory(demo));
   await step('Workers and containers: starting', async () => {
     const [webhooks, auth, api] = await settled([
       bundle(join(root, 'workers/webhooks/main.ts')),
@@ -221,6 +248,15 @@ export async function startStack({
         }),
       publisher &&
         nodeProcess('ingest', 'containers/ingest/main.ts', { DATABASE_URL: urlFor('recoup_ingest') }),
+      // It ends itself when a lane hangs, in order to be started again.
+      publisher &&
+        nodeProcess(
+          'projector',
+          'containers/projector/main.ts',
+          projector(urlFor('recoup_projector'), redis.url),
+          undefined,
+          (plan) => keepRunning({ ...plan, onLoss }),
+        ),
     ]);
     await stopBundler();
     const bound = workers(urlFor);
@@ -258,6 +294,15 @@ export async function startStack({
     untilHealthy(publisher ? urls : { webhooks: urls.webhooks, auth: urls.auth }, signal),
   );
 
+  if (added) {
+    const { customers, events } = demoSize;
+    await step(`Demo data: folding ${events} events of ${customers} customers`, () =>
+      finishDemoData(demo, signal),
+    );
+  }
+
+  const demoCustomer = await findDemoCustomer(postgres.url);
+
   const running = starting.move();
   return {
     urls,
@@ -276,6 +321,8 @@ export async function startStack({
       ]),
     ),
     apiKey: secrets.apiKey,
+    archiveMasterKeys,
+    demoCustomer,
     inside: { bindings: workers(urlFor), urlFor },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
@@ -289,12 +336,16 @@ async function settled<T extends readonly unknown[]>(
   return Promise.all(work);
 }
 
-function checkWorkerSettings(bound: Record<'webhooks' | 'auth' | 'api', Record<string, string>>): void {
+function checkSettings(
+  bound: Record<'webhooks' | 'auth' | 'api', Record<string, string>>,
+  projector: NodeJS.ProcessEnv,
+): void {
   const door = { fetch: () => {} };
   const faults = [
     () => readWebhooksSettings(bound.webhooks),
     () => readAuthSettings(bound.auth),
     () => readApiSettings({ ...bound.api, WEBHOOKS: door, AUTH: door }),
+    () => readProjectorSettings(projector),
   ].flatMap((read) => {
     try {
       read();

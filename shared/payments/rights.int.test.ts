@@ -97,6 +97,25 @@ describe('the drain’s role', () => {
   });
 });
 
+describe('the projector’s role', () => {
+  test('reaches the projections, the archive that it only adds to, and no payment', async () => {
+    const rights = await rightsOf('recoup_projector');
+    const all = ['DELETE', 'INSERT', 'SELECT', 'UPDATE'];
+    expect(Object.keys(rights).filter((object) => !/^(servicing|operations)\./.test(object))).toEqual([]);
+    expect(rights).toMatchObject({
+      'operations.heartbeats': all,
+      'servicing.event_ids': ['INSERT', 'SELECT'],
+      'servicing.events': ['INSERT', 'SELECT'],
+      'servicing.subject_keys': ['INSERT', 'SELECT'],
+      // Of a letter that is buried once more, the reason only.
+      'servicing.dead_letters': ['INSERT', 'SELECT', 'UPDATE'],
+      'servicing.inbox': ['DELETE', 'SELECT', 'UPDATE'],
+      'servicing.customers': all,
+      'servicing.loan_accounts': all,
+    });
+  });
+});
+
 describe('the API role', () => {
   test('may read payments, record, reverse and decide conflicts, and write nothing by itself', async () => {
     const rights = await rightsOf('recoup_api');

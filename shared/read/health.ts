@@ -8,6 +8,7 @@ import { type Database, tables } from '../database.ts';
 import type { HeartbeatDetail } from '../operations/heartbeat.ts';
 import { type JobName, jobNames, jobs, type RunStatus } from '../operations/job.ts';
 import { destinations } from '../outbox/message.ts';
+import { type ProjectorState, projectorState } from './projector-state.ts';
 
 interface Pulse {
   process: string;
@@ -92,7 +93,7 @@ export async function readSystemState(db: Database): Promise<SystemState> {
 }
 
 /** The containers that must be alive, whoever runs them. */
-const expectedProcesses = ['publisher', 'ingest', 'drain'] as const;
+const expectedProcesses = ['publisher', 'ingest', 'drain', 'projector'] as const;
 
 /** An instance that has not been heard of for this long is dead. */
 const silentAfterSeconds = 30;
@@ -101,6 +102,11 @@ const lateAfterSeconds = 60;
 
 /** A job whose last run began more than so many of its intervals ago is late. */
 const lateAfterIntervals = 3;
+
+/** What the projectors that are heard of say of events. */
+export const eventState = (pulses: readonly Pulse[]): ProjectorState =>
+  projectorState(pulses.filter((pulse) => pulse.process === 'projector' && isAlive(pulse)));
+const isAlive = ({ ageSeconds }: Pulse): boolean => ageSeconds < silentAfterSeconds;
 
 type Check = 'ok' | 'error';
 /** `off`: webhooks accept nothing during an outage. `unknown`: that Redis does not say how durable it is. */
@@ -113,7 +119,7 @@ const check = (healthy: boolean): Check => (healthy ? 'ok' : 'error');
  */
 export function judge(state: SystemState | undefined, { accepting }: { accepting: boolean }) {
   const { outbox, pulses } = state ?? { outbox: [], pulses: [] };
-  const alive = pulses.filter((pulse) => pulse.ageSeconds < silentAfterSeconds);
+  const alive = pulses.filter(isAlive);
   const oldestSeconds = Math.max(0, ...outbox.map((destination) => destination.oldestSeconds));
   return {
     log: check(alive.some((pulse) => pulse.process === 'publisher' && pulse.detail.log_ok === true)),
@@ -128,6 +134,7 @@ export function judge(state: SystemState | undefined, { accepting }: { accepting
       ),
     ),
     partitions: check(state !== undefined && state.monthsAhead >= 1),
+    events: eventState(pulses),
     accepted: acceptedState(accepting ? alive.filter(({ process }) => process === 'drain') : undefined),
     containers: Object.fromEntries(
       expectedProcesses.map((process) => {

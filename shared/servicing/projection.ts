@@ -8,7 +8,7 @@ import { type Json, type State, textIn } from './registers.ts';
 export type Row = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Names of types are Postgres' own, for casting arrays of texts. */
-export type ColumnType = 'text' | 'boolean' | 'int' | 'numeric' | 'timestamptz' | 'date' | 'jsonb';
+type ColumnType = 'text' | 'boolean' | 'int' | 'numeric' | 'timestamptz' | 'date' | 'jsonb';
 export type Columns = Readonly<Record<string, ColumnType>>;
 
 export interface RowList {

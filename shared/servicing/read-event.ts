@@ -18,7 +18,7 @@ import { typeOf } from './event-types.ts';
  * Whose key seals it, so that erasing a person takes it: the customer, else the conversation, else the account. Payments
  * of our own log know the customer by the bank's key: `cif:<key>`.
  */
-export type Subject = string;
+type Subject = string;
 
 export interface ReadEvent {
   event: StreamEvent;

@@ -5,6 +5,7 @@ import { createClient } from 'redis';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { calendarDate } from '../../shared/calendar-date.ts';
 import { beat } from '../../shared/operations/beat.ts';
+import type { HeartbeatDetail } from '../../shared/operations/heartbeat.ts';
 import { jobNames, jobs } from '../../shared/operations/job.ts';
 import { about } from '../../workers/api/metrics.ts';
 import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
@@ -28,11 +29,30 @@ describe.each(runtimes)('on %s', (runtime) => {
       ...changes,
     });
 
+  /** As containers/projector/run.ts tells it. */
+  const projectorBeats = (detail: HeartbeatDetail = {}) =>
+    beat(world.db, {
+      process: 'projector',
+      instance: 'one',
+      healthy: true,
+      detail: {
+        waiting: 7,
+        pending: 2,
+        oldest_pending_seconds: 3,
+        events_per_second: 10,
+        dead_letters: 1,
+        streams: [{ source: 'inbox:a', waiting: 7, pending: 2, oldestPendingSeconds: 3, kept: 9 }],
+        unhandled: { 'noise.v1': 4 },
+        ...detail,
+      },
+    });
+
   describe('health', () => {
     beforeEach(async () => {
       await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
       await heartbeat();
       await beat(world.db, { process: 'ingest', instance: 'one', healthy: true, detail: {} });
+      await projectorBeats();
       await world.db.query('truncate operations.job_runs');
       await world.db.query(
         `insert into operations.job_runs (job, status, started_at, finished_at, instance)
@@ -69,6 +89,12 @@ describe.each(runtimes)('on %s', (runtime) => {
           publisher: 'ok',
           ingest: 'ok',
           drain: 'off',
+          projector: 'ok',
+          events_waiting: 7,
+          events_oldest_pending_seconds: 3,
+          events_per_second: 10,
+          event_streams: { 'inbox:a': { waiting: 7, pending: 2, oldest_pending_seconds: 3 } },
+          dead_letters: 1,
         },
       });
       expect(answer.headers.get('cache-control')).toBe('no-store');
@@ -144,6 +170,36 @@ describe.each(runtimes)('on %s', (runtime) => {
         status: 'unhealthy',
         checks: { database: 'ok', redis: 'ok', ...checks },
       });
+    });
+
+    const projectorSilences: [string, string][] = [
+      ['was never heard of', `delete from operations.heartbeats where process = 'projector'`],
+      [
+        'was last heard of half a minute ago',
+        `update operations.heartbeats set beat_at = now() - interval '31 s' where process = 'projector'`,
+      ],
+    ];
+    test.each(projectorSilences)(
+      'is bad when the projector %s, and knows nothing of events',
+      async (_, change) => {
+        await world.db.query(change);
+        const { status, body } = await health();
+        expect(status).toBe(503);
+        expect(body.checks).toMatchObject({
+          publisher: 'ok',
+          projector: 'error',
+          events_waiting: null,
+          event_streams: null,
+          dead_letters: null,
+        });
+      },
+    );
+
+    test('is bad when a projector says that a lane is stuck', async () => {
+      await projectorBeats({ redis_1: 'stuck' });
+      await world.db.query(`update operations.heartbeats set healthy = false where process = 'projector'`);
+      const { status, body } = await health();
+      expect([status, body.checks.projector, body.checks.events_waiting]).toEqual([503, 'error', 7]);
     });
 
     const jobTroubles: [string, string, string][] = [
@@ -263,6 +319,12 @@ describe.each(runtimes)('on %s', (runtime) => {
         publisher: 'error',
         ingest: 'error',
         drain: 'error',
+        projector: 'error',
+        events_waiting: null,
+        events_oldest_pending_seconds: null,
+        events_per_second: null,
+        event_streams: null,
+        dead_letters: null,
       });
       // Its own limit for the database is 2 s.
       expect(answer.ms).toBeLessThan(2_000 + slackMs);
@@ -363,6 +425,11 @@ describe.each(runtimes)('on %s', (runtime) => {
       const counts = { publish_attempts_total: 3, publish_failures_total: 0 };
       const pool = { pool_max: 4, pool_in_use: 1, pool_waiting: 0 };
       await heartbeat({ detail: { log_ok: true, batches: 7, ...counts, ...pool } });
+      const totals = ['folded', 'duplicates', 'conflicts', 'buried'].map((what) => [
+        `events_${what}_total`,
+        5,
+      ]);
+      await projectorBeats(Object.fromEntries(totals));
       await deliver(world.edge, aPayment(), { channel: 'partner' });
       await deliver(world.edge, { event_type: 'user_input' }, { events: true });
       const stripe = (type: string, object: object) =>
@@ -401,6 +468,10 @@ describe.each(runtimes)('on %s', (runtime) => {
       }
       const value = (name: string, labels = '') => found.get(name)?.samples.get(name + labels);
       expect(value('recoup_pool_max', '{instance="one",process="publisher"}')).toBe(4);
+      expect(value('recoup_events_folded_total', '{instance="one",process="projector"}')).toBe(5);
+      expect(value('recoup_stream_waiting', '{stream="inbox:a"}')).toBe(7);
+      expect(value('recoup_events_unhandled_total', '{type="noise.v1"}')).toBe(4);
+      expect(value('recoup_dead_letters_waiting')).toBe(1);
       const bytes = value('recoup_database_bytes') as number;
       expect(value('recoup_space_used_ratio')).toBeCloseTo(bytes / (1_000 * 2 ** 20), 10);
       expect((await scrape()).has('recoup_space_used_ratio')).toBe(false);

@@ -2,6 +2,7 @@
 
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readStream, readTopic } from '../../containers/publisher/testing.ts';
 import { freePorts, npmRun, npmStart, paste, processesOf, type RunningSystem, until } from './system.ts';
@@ -102,6 +103,57 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(await paste(line ?? '')).toContain('"status":"accepted"');
   });
 
+  it('shows what events say about a customer, from a stream and over HTTP alike, and lists what it cannot read', async () => {
+    const { urls, apiKey, redisUrl, channels } = system.running();
+    const redis = createClient({ url: redisUrl });
+    await redis.connect();
+    const payload = {
+      customer_id: 'cust-1',
+      first_name: 'Ada',
+      last_name: 'Lovelace',
+      ekyc_status: 'SUCCESSFUL',
+    };
+    const event = { typ: 'customer.created.v1', conv: 'c-1', usr: 'cust-1', seq: '1' };
+    await redis.xAdd('inbox:billie-servicing', '*', {
+      ...event,
+      id: 'journey-1',
+      timestamp: '2026-11-20T10:00:00Z',
+      payload: JSON.stringify(payload),
+    });
+    await redis.xAdd('inbox:billie-servicing', '*', { typ: 'customer.changed.v1', payload: '{broken' });
+    redis.destroy();
+    const line = (await npmRun(folder, 'send', '--event', '--curl'))
+      .split('\n')
+      .find((one) => one.startsWith('curl'));
+    const [, cif = ''] = /"customer_id":"(CIF\d+)"/.exec(line ?? '') ?? [];
+    await paste(line ?? '');
+    expect(channels.servicing?.events).toBe(true);
+
+    const customer = async (id: string) => {
+      const answer = await fetch(`${urls.api}/api/v1/customers/${id}`, {
+        headers: { authorization: `Bearer ${apiKey}` },
+      });
+      return answer.json();
+    };
+    await expect
+      .poll(() => customer('cust-1'), { timeout: 20_000 })
+      .toMatchObject({ customerId: 'cust-1', fullName: 'Ada Lovelace', ekycStatus: 'SUCCESSFUL' });
+    await expect
+      .poll(() => customer(cif), { timeout: 20_000 })
+      .toMatchObject({ emailAddress: `${cif.toLowerCase()}@example.com` });
+    await expect
+      .poll(() => npmRun(folder, 'dead-letters', 'list'), { timeout: 20_000 })
+      .toMatch(/inbox:billie-servicing .+\n.*waiting: 1/);
+  });
+
+  it('starts the projector again when it dies', async () => {
+    const pid = () => Number.parseInt(readFileSync(join(folder, 'projector.pid'), 'utf8'), 10);
+    const first = pid();
+    process.kill(first, 'SIGKILL');
+    await until(system, 'projector ended with SIGKILL although nobody asked it to');
+    await expect.poll(pid, { timeout: 20_000 }).not.toBe(first);
+  });
+
   it('makes an API key that may do what it was made for and nothing else, and ends it', async () => {
     const key = (await npmRun(folder, 'key', '--scope', 'metrics:read')).trim();
     const { urls } = system.running();
@@ -186,14 +238,28 @@ describe('npm start', { timeout: 120_000 }, () => {
     await system.ended;
     expect(await processesOf(folder)).toEqual([]);
 
-    system = npmStart(folder, ports, ['--reset']);
+    system = npmStart(folder, { ...ports, DEMO_DATA: 'true' }, ['--reset']);
     await until(system, startedText);
     const { urls, apiKey } = system.running();
-    const read = await fetch(`${urls.api}/api/v1/payment-conflicts`, {
-      headers: { authorization: `Bearer ${apiKey}` },
-    });
-    expect(await read.json()).toEqual({ data: [], next: null });
-    expect(await readStream(system.running().redisUrl, 'payment.events')).toEqual([]);
+    const read = async (path: string) => {
+      const answer = await fetch(`${urls.api}${path}`, { headers: { authorization: `Bearer ${apiKey}` } });
+      return answer.json();
+    };
+    expect(await read('/api/v1/payment-conflicts')).toEqual({ data: [], next: null });
+    expect(await read(`/api/v1/payments/${payment.payment_id}`)).toMatchObject({ status: 404 });
+    expect(await read('/api/v1/customers/cust-1')).toMatchObject({ status: 404 });
+  });
+
+  it('has made-up customers after its first start, and prints a line that reads one with the last payment', async () => {
+    const line = curlLines(system).find((one) => one.includes('/api/v1/customers/'));
+    await expect
+      .poll(async () => JSON.parse(await paste(line ?? '')), { timeout: 20_000 })
+      .toMatchObject({
+        cif: 'CIF000000',
+        loans: [
+          { accountNumber: 'LN00000000', lastPayment: { source: 'received', reference: 'DEMO-LN00000000' } },
+        ],
+      });
   });
 });
 

@@ -24,11 +24,11 @@ export async function freePorts(): Promise<Record<'PORT' | 'WEBHOOKS_PORT' | 'AU
   return { PORT: PORT as string, WEBHOOKS_PORT: WEBHOOKS_PORT as string, AUTH_PORT: AUTH_PORT as string };
 }
 
-/** Starts and returns at once; `until` waits for what it prints. */
+/** Starts, without made-up customers unless asked for, and returns at once; `until` waits for what it prints. */
 export function npmStart(folder: string, env: Record<string, string>, args: string[] = []): RunningSystem {
   const npm = spawn('npm', ['start', '--', ...args], {
     cwd: root,
-    env: { ...process.env, ...ownServers, ...env, RECOUP_FOLDER: folder },
+    env: { ...process.env, ...ownServers, DEMO_DATA: 'false', ...env, RECOUP_FOLDER: folder },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
+import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
 import { readWorkersSettings } from '../../dev/workers.ts';
@@ -63,6 +64,11 @@ test('every process accepts the settings it gets', () => {
   });
   expect(readIngestSettings(environmentOf('ingest')).database.url).toContain('//recoup_ingest:');
   expect(readDrainSettings(environmentOf('drain'))).toMatchObject({ stream: 'accepted:payments' });
+  const archiveKey = { ARCHIVE_MASTER_KEYS: `compose:${btoa('x'.repeat(32))}` };
+  expect(readProjectorSettings(environmentOf('projector', archiveKey))).toMatchObject({
+    redis: { inboxes: ['inbox:billie-servicing', 'inbox:billie-servicing:internal'], logs: [] },
+    kafka: { brokers: ['kafka:9092'], topics: [], logs: ['payment.events'] },
+  });
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
   for (const door of ['upstash-door', 'accepted-door']) {
     expect(readUpstashDoorSettings(environmentOf(door))).toMatchObject({ port: 8079, host: '0.0.0.0' });
@@ -85,6 +91,7 @@ test('no process gets a setting that it does not read', () => {
     publisher: (name) => isInContainer('publisher', name),
     ingest: (name) => isInContainer('ingest', name),
     drain: (name) => isInContainer('drain', name),
+    projector: (name) => isInContainer('projector', name),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     'accepted-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
@@ -122,7 +129,7 @@ test('a service waits only for what exists and can say that it is well', () => {
 });
 
 test('no secret has a default, in what Compose asks for or in what a process gets', () => {
-  const secret = /PASSWORD|TOKEN|SECRET/;
+  const secret = /PASSWORD|TOKEN|SECRET|MASTER_KEYS/;
   for (const [, name = '', operator] of text.matchAll(/\$\{([A-Z_]+)(?::([?-])[^}]*)?\}/g)) {
     if (secret.test(name) && !name.endsWith('_PREVIOUS')) expect(operator, name).toBe('?');
   }

@@ -74,7 +74,7 @@ describe.each(expressions)('%s', (_, expr) => {
     for (const [, selector = ''] of expr.matchAll(/recoup_container_detail\{([^}]*)\}/g)) {
       const [, process = ''] = /process="([a-z]+)"/.exec(selector) ?? [];
       const [, name = ''] = /\bname="([a-z_]+)"/.exec(selector) ?? [];
-      expect(['publisher', 'drain', 'ingest', 'edge']).toContain(process);
+      expect(['publisher', 'drain', 'ingest', 'edge', 'projector']).toContain(process);
       if (processes.includes(process)) expect(sourcesOf(process)).toMatch(new RegExp(`\\b${name}\\b`));
     }
   });
@@ -229,6 +229,7 @@ describe('the Kubernetes manifest', () => {
       const sources = [
         sourcesOf(process),
         read('containers/settings.ts'),
+        sourcesOf(process).includes('...kafkaVariables') ? read('containers/kafka-settings.ts') : '',
         process === 'edge' ? edge : '',
       ].join('\n');
       const isRead = (name: string) =>
@@ -247,7 +248,8 @@ describe('the Kubernetes manifest', () => {
     const guide = read('docs/run-on-kubernetes.md');
     for (const { env } of [...deployed, ...containersOf('Job')]) {
       for (const { name, value, valueFrom } of env) {
-        if (/PASSWORD|TOKEN|SECRET|DATABASE_URL|REDIS/.test(name)) expect(value, name).toBeUndefined();
+        if (/PASSWORD|TOKEN|SECRET|MASTER_KEYS|DATABASE_URL|REDIS/.test(name))
+          expect(value, name).toBeUndefined();
         if (valueFrom) expect(guide, name).toMatch(new RegExp(`\\b${valueFrom.secretKeyRef.key}\\b`));
       }
     }

@@ -50,6 +50,19 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     partitions: judged.partitions,
     partitions_ahead_months: state?.monthsAhead ?? null,
     partitions_default_rows: state?.defaultRows ?? null,
+    events_waiting: judged.events.waiting,
+    events_oldest_pending_seconds: judged.events.oldestPendingSeconds,
+    events_per_second: judged.events.perSecond,
+    /** By the stream, topic or table that they come from. */
+    event_streams:
+      judged.events.streams &&
+      Object.fromEntries(
+        judged.events.streams.map(({ stream, waiting, pending, oldestPendingSeconds }) => [
+          stream,
+          { waiting, pending, oldest_pending_seconds: oldestPendingSeconds },
+        ]),
+      ),
+    dead_letters: judged.events.deadLetters,
     ...judged.containers,
   };
   const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';

@@ -2,7 +2,7 @@
 // or the database away the rest is still answered; the missing half is told by recoup_up.
 
 import { bySeries, exposition, type Sample, series } from '../../shared/metrics.ts';
-import { readSystemState, type SystemState } from '../../shared/read/health.ts';
+import { eventState, readSystemState, type SystemState } from '../../shared/read/health.ts';
 import { dayBegan, readStats, type Stats } from '../../shared/read/stats.ts';
 import { monthsAhead, readStorage, type Storage } from '../../shared/read/storage.ts';
 import type { RequestContext } from '../app.ts';
@@ -97,6 +97,56 @@ export const about = {
     labels: ['process', 'instance', 'name'],
     help: 'Numbers of a container heartbeat by name.',
   },
+  recoup_stream_waiting: {
+    type: 'gauge',
+    labels: ['stream'],
+    help: 'Servicing events that no projector has read yet by stream, topic or table.',
+  },
+  recoup_stream_pending: {
+    type: 'gauge',
+    labels: ['stream'],
+    help: 'Servicing events that a projector has read and not settled.',
+  },
+  recoup_stream_oldest_pending_seconds: {
+    type: 'gauge',
+    labels: ['stream'],
+    help: 'Age of the oldest of these.',
+  },
+  recoup_stream_kept: {
+    type: 'gauge',
+    labels: ['stream'],
+    help: 'Entries of a stream that the projector trims, settled ones that it has not trimmed yet included.',
+  },
+  recoup_events_folded_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Events that a projector has folded.',
+  },
+  recoup_events_duplicates_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Events that had been folded before.',
+  },
+  recoup_events_conflicts_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Events with the id of another event.',
+  },
+  recoup_events_buried_total: {
+    type: 'counter',
+    labels: ['process', 'instance'],
+    help: 'Events that could not be read or folded.',
+  },
+  recoup_events_unhandled_total: {
+    type: 'counter',
+    labels: ['type'],
+    help: 'Events of types that nothing is done about, by type.',
+  },
+  recoup_dead_letters_waiting: {
+    type: 'gauge',
+    labels: [],
+    help: 'Dead letters that nobody has decided about.',
+  },
   recoup_publish_attempts_total: {
     type: 'counter',
     labels: ['process', 'instance'],
@@ -145,6 +195,10 @@ export const about = {
 export const heartbeatMetrics = [
   'publish_attempts_total',
   'publish_failures_total',
+  'events_folded_total',
+  'events_duplicates_total',
+  'events_conflicts_total',
+  'events_buried_total',
   'pool_max',
   'pool_in_use',
   'pool_waiting',
@@ -168,6 +222,23 @@ const ofState = ({ stagingBacklog, outbox, pulses }: SystemState): Sample[] => [
     }),
   ]),
 ];
+
+const ofEvents = ({ pulses }: SystemState): Sample[] => {
+  const { streams, unhandled, deadLetters } = eventState(pulses);
+  return [
+    ...(streams ?? []).flatMap(({ stream, waiting, pending, oldestPendingSeconds, kept }) => [
+      { series: series('recoup_stream_waiting', { stream }), value: waiting },
+      { series: series('recoup_stream_pending', { stream }), value: pending },
+      { series: series('recoup_stream_oldest_pending_seconds', { stream }), value: oldestPendingSeconds },
+      ...(kept === null ? [] : [{ series: series('recoup_stream_kept', { stream }), value: kept }]),
+    ]),
+    ...Object.entries(unhandled).map(([type, value]) => ({
+      series: series('recoup_events_unhandled_total', { type }),
+      value,
+    })),
+    ...(deadLetters === null ? [] : [{ series: 'recoup_dead_letters_waiting', value: deadLetters }]),
+  ];
+};
 
 const ofStats = ({ staging, openConflicts }: Stats): Sample[] => [
   ...Object.entries(staging.rows).map(([outcome, value]) => ({
@@ -210,6 +281,7 @@ export async function metrics(c: RequestContext<ApiSettings>): Promise<Response>
   ];
   const known = [
     state ? ofState(state) : [],
+    state ? ofEvents(state) : [],
     stats ? ofStats(stats) : [],
     storage ? ofStorage(storage, spaceLimitBytes, now) : [],
   ];

@@ -17,7 +17,7 @@ const closedStatus: Record<string, string> = {
   admin_closed: 'closed',
 };
 
-export function closureOf(state: State): { reason: string | null; at: string | null } | undefined {
+function closureOf(state: State): { reason: string | null; at: string | null } | undefined {
   const closed = register(state, 'closed');
   const change = register(state, 'statusChange');
   if (!closed || (change && change[0] > closed[0])) return undefined;
@@ -33,7 +33,7 @@ export function closureOf(state: State): { reason: string | null; at: string | n
   };
 }
 
-export function accountStatus(state: State): string | null {
+function accountStatus(state: State): string | null {
   const closure = closureOf(state);
   if (closure) return closedStatus[closure.reason ?? 'paid_off'] ?? 'closed';
   const [change, snapshot] = [register(state, 'statusChange'), register(state, 'status')];

@@ -105,7 +105,7 @@ export const statement: Projection = {
  * open, paused, cured or exhausted. Opening again after the end begins anew; pausing and stopping contact are states of
  * their own beside it, and what came before the end does not change it.
  */
-export function caseStatus(state: State): string | null {
+function caseStatus(state: State): string | null {
   const [opened, ended, paused] = ['opened', 'ended', 'paused'].map((name) => register(state, name));
   if (ended && !(opened && opened[0] > ended[0])) return String(ended[1]);
   return paused?.[1] === true && !(ended && ended[0] > paused[0]) ? 'paused' : 'open';

@@ -38,10 +38,10 @@ export interface ProjectorReport {
   folded: Record<ProjectorName, number>;
 }
 
-const events = 3_000;
+const events = 2_000;
 const customers = 60;
-const comingMs = 2_000;
-const chunk = 300;
+const comingMs = 1_800;
+const chunk = 250;
 const settledWithinMs = 60_000;
 const rules: Rules = { timeZone, currency: 'EUR', balances: 'events' };
 const vault = openVault([masterKey]);
@@ -72,7 +72,7 @@ export async function playProjectorRound(
   const until = Date.now() + comingMs;
   const killing = async () => {
     while (Date.now() < until) {
-      await sleep(chance.between(300, 1_000));
+      await sleep(chance.between(200, 900));
       const name = chance.pick(projectors.filter((one) => one !== still));
       await cast.kill(name);
       kills[name] += 1;

@@ -35,6 +35,7 @@ test('this month and the coming ones get their partitions, once', async () => {
     months_added: 4,
     rows_moved: 0,
     months_left: 0,
+    archive_months_added: 0,
   });
   expect((await months()).slice(-4)).toEqual(['2031-11', '2031-12', '2032-01', '2032-02']);
   expect(await runJob(job, db, '2031-11-30T12:00:00Z')).toMatchObject({ months_added: 0 });
@@ -54,6 +55,7 @@ test("at a month's end the window moves on with the UTC month, and payments arou
     months_added: 1,
     rows_moved: 2,
     months_left: 0,
+    archive_months_added: 0,
   });
   expect(await tableOf(owner)).toEqual({
     [april]: 'payments_2031_04',
@@ -100,9 +102,9 @@ test('a heap of odd months is worked off run by run, after the months that are n
     Array.from({ length: 30 }, (_, n) => new Date(Date.UTC(1990, n, 10)).toISOString()),
   );
   const now = '2031-01-15T00:00:00Z';
-  expect(await runJob(job, db, now)).toEqual({ months_added: 24, rows_moved: 20, months_left: 10 });
+  expect(await runJob(job, db, now)).toMatchObject({ months_added: 24, rows_moved: 20, months_left: 10 });
   expect(await months()).toEqual(expect.arrayContaining(['2031-01', '2031-02', '2031-03', '2031-04']));
-  expect(await runJob(job, db, now)).toEqual({ months_added: 10, rows_moved: 10, months_left: 0 });
+  expect(await runJob(job, db, now)).toMatchObject({ months_added: 10, rows_moved: 10, months_left: 0 });
   expect(await inDefault()).toBe(0);
 });
 
@@ -254,4 +256,25 @@ test('cut off in the middle of a move, nothing has moved, and the next run moves
   expect(await inDefault()).toBe(5_000);
   expect(await runJob(job, db, new Date().toISOString())).toMatchObject({ rows_moved: 5_000 });
   expect(await inDefault()).toBe(0);
+});
+
+test('the archive of events has its months as well, and what was archived without one moves there', async () => {
+  const [now] = await owner.query<{ month: string }>(
+    `select to_char(now() at time zone 'UTC', '"events_"YYYY_MM') as month`,
+  );
+  const month = now?.month ?? '';
+  const archive = `insert into servicing.events (event_id, type, aggregate, subject, version, source, facts)
+    values ($1, 'x', 'unhandled:x', 'customer:1', ' ' || $1, 'test', '{}')`;
+  const places = async () =>
+    (
+      await owner.query<{ place: string }>(
+        'select tableoid::regclass::text as place from servicing.events order by event_id',
+      )
+    ).map(({ place }) => place);
+  await owner.query(`drop table servicing.${month}`);
+  await owner.query(archive, ['early']);
+  expect(await places()).toEqual(['servicing.events_default']);
+  expect(await runJob(job, db, new Date().toISOString())).toMatchObject({ archive_months_added: 1 });
+  await owner.query(archive, ['late']);
+  expect(await places()).toEqual([`servicing.${month}`, `servicing.${month}`]);
 });

@@ -1,8 +1,9 @@
-// The job `partitions`: the payments table always has its coming months, and what fell into the default partition
-// moves to where it belongs.
+// The job `partitions`: the payments table and the archive of events always have their coming months, and what fell into
+// a default partition moves to where it belongs.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { addMonths } from '../../shared/partitions/add-months.ts';
+import { addArchiveMonths } from '../../shared/servicing/add-archive-months.ts';
 import type { Job } from '../jobs.ts';
 
 /** Each is a moment in which payments wait; the rest is for the next run. */
@@ -10,8 +11,9 @@ const mostMonthsPerRun = 24;
 
 export const partitions =
   ({ monthsAhead }: { monthsAhead: number }): Job =>
-  ({ db, now, signal, progress }) =>
-    addMonths(db, {
+  async ({ db, now, signal, progress }) => {
+    const archive_months_added = await addArchiveMonths(db, monthsAhead);
+    const added = await addMonths(db, {
       now,
       monthsAhead,
       most: mostMonthsPerRun,
@@ -21,3 +23,5 @@ export const partitions =
         await progress(done);
       },
     });
+    return { ...added, archive_months_added };
+  };

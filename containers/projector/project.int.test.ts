@@ -169,7 +169,11 @@ test('events are folded and settled, and what comes again changes nothing', asyn
   const lane = openLane();
   await lane.until(isSettled);
   expect([await count('events'), await count('loan_accounts')]).toEqual([120, 120]);
-  expect(lane.tally.totals()).toMatchObject({ folded_total: 120, duplicates_total: 30, buried_total: 0 });
+  expect(lane.tally.totals()).toMatchObject({
+    events_folded_total: 120,
+    events_duplicates_total: 30,
+    events_buried_total: 0,
+  });
   expect(lane.faults).toEqual([]);
 });
 
@@ -220,7 +224,11 @@ test('of 10,000 events one is poison and one more cannot be read: 9,999 are fold
   expect([await count('events'), await count('event_ids'), await count('loan_accounts')]).toEqual([
     9_999, 9_999, 9_999,
   ]);
-  expect(lane.tally.totals()).toMatchObject({ folded_total: 9_999, duplicates_total: 0, buried_total: 2 });
+  expect(lane.tally.totals()).toMatchObject({
+    events_folded_total: 9_999,
+    events_duplicates_total: 0,
+    events_buried_total: 2,
+  });
   expect(lane.faults).toEqual([]);
   const buried = await letters();
   expect(buried).toHaveLength(2);
@@ -284,6 +292,20 @@ test('an event that can be folded the second time leaves no trace of the first',
   await lane.until(isSettled);
   expect([await attempts(), await letters()]).toEqual([[], []]);
   expect(await count('loan_accounts')).toBe(1);
+});
+
+test('a process that lacks a master key waits for it, and no event is at fault', async () => {
+  await append(created('known'));
+  const before = openLane();
+  await before.until(isSettled);
+  await append(created('later', { customer_id: 'C-known' }));
+  const keyless = openVault([{ name: 'another', key: new Uint8Array(32).fill(9) }]);
+  const lacking = openLane({ tools: { vault: keyless, rules } });
+  await lacking.until(() => lacking.faults.length === 3);
+  expect(lacking.faults[0]).toMatchObject({ name: 'MasterKeyFault' });
+  expect([await attempts(), await letters()]).toEqual([[], []]);
+  await before.until(isSettled);
+  expect(await count('events')).toBe(2);
 });
 
 test('another event under a known id is buried, in the same batch and in a later one', async () => {
@@ -363,7 +385,7 @@ test('while the stream of dead letters is away, letters wait in Postgres, nothin
   ];
   expect((await letters()).map(({ reason }) => reason).toSorted()).toEqual(reasons);
   expect((await streamed()).map(({ reason }) => reason).toSorted()).toEqual(reasons);
-  expect(lane.tally.totals()).toMatchObject({ folded_total: 101, buried_total: 3 });
+  expect(lane.tally.totals()).toMatchObject({ events_folded_total: 101, events_buried_total: 3 });
   expect(await attempts()).toEqual([]);
 }, 60_000);
 

@@ -17,6 +17,7 @@ import { errorFields, type Log } from '../../shared/log.ts';
 import { countAttempt, forgetAttempts } from '../../shared/servicing/count-attempt.ts';
 import { type Folded, foldBatch, type Incoming, type Tools } from '../../shared/servicing/fold-batch.ts';
 import { readEvent } from '../../shared/servicing/read-event.ts';
+import { MasterKeyFault } from '../../shared/servicing/vault.ts';
 import { type Fields, readEnvelope } from '../../shared/stream/envelope.ts';
 import type { Burial, Letter } from './dead-letter-stream.ts';
 import type { Delivery, Source } from './source.ts';
@@ -186,8 +187,9 @@ function readDelivery(delivery: Delivery, fields: Fields, { rules }: Tools): Rea
 const oursByClass = /^(25|28|3D|3F|42)/;
 
 const isOurs = (error: unknown): boolean =>
-  error instanceof DatabaseFault &&
-  (error.retryable || (error.sqlState !== undefined && oursByClass.test(error.sqlState)));
+  error instanceof MasterKeyFault ||
+  (error instanceof DatabaseFault &&
+    (error.retryable || (error.sqlState !== undefined && oursByClass.test(error.sqlState))));
 
 /** Locks and memory that a batch may need more of than an event does. */
 const isTooMuch = (error: unknown): boolean => error instanceof DatabaseFault && error.sqlState === '53200';

@@ -3,6 +3,7 @@
 
 import { countWaiting } from '../../shared/dead-letters/count-waiting.ts';
 import type { Log } from '../../shared/log.ts';
+import { forgetOldAttempts } from '../../shared/servicing/count-attempt.ts';
 import type { LoopState } from '../loop.ts';
 import { type Part, runContainer, type Tools, type Work } from '../run-container.ts';
 import { openDeadLetterStream } from './dead-letter-stream.ts';
@@ -51,6 +52,7 @@ function openProjector(settings: ProjectorSettings, { db, log }: Pick<Tools, 'db
       tend: {
         step: async () => {
           for (const source of sources) await source.tend();
+          await forgetOldAttempts(db);
           return 0;
         },
         idleMs: tendEveryMs,

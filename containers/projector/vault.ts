@@ -2,7 +2,7 @@
 // settings. Several master keys may be given while they are being rotated: the first wraps, all of them unwrap.
 
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import type { Vault, WrappedKey } from '../../shared/servicing/vault.ts';
+import { MasterKeyFault, type Vault, type WrappedKey } from '../../shared/servicing/vault.ts';
 
 const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
@@ -28,7 +28,7 @@ export function openVault(masters: readonly MasterKey[]): Vault {
     const known = unwrapped.get(name);
     if (known) return known;
     const found = masterKeys.get(master);
-    if (!found) throw new Error(`the master key ${master} is not among ARCHIVE_MASTER_KEYS`);
+    if (!found) throw new MasterKeyFault(`the master key ${master} is not among ARCHIVE_MASTER_KEYS`);
     const key = createSecretKey(decrypt(found, wrapped, 'subject key'));
     if (unwrapped.size === remembered) unwrapped.clear();
     unwrapped.set(name, key);

@@ -38,17 +38,26 @@ create index events_by_related on servicing.events using gin (related) with (fas
 create index events_by_subject on servicing.events (subject, occurred_at desc);
 create table servicing.events_default partition of servicing.events default;
 
+-- This month and the coming ones get their partitions. What was archived while a month had none lies in the default
+-- partition, and is moved; whoever archives waits meanwhile.
 create function servicing.ensure_partitions(months_ahead int) returns int
 language plpgsql volatile security definer set search_path = servicing, pg_temp as $$
 declare
-  month date;
+  from_at timestamptz;
+  to_at timestamptz;
+  partition_name text;
   created int := 0;
 begin
   for n in 0..months_ahead loop
-    month := (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date;
-    continue when to_regclass('servicing.' || quote_ident(to_char(month, '"events_"YYYY_MM'))) is not null;
-    execute format('create table %I partition of events for values from (%L) to (%L)', to_char(month, '"events_"YYYY_MM'),
-      month::timestamp at time zone 'UTC', (month + interval '1 month')::timestamp at time zone 'UTC');
+    from_at := date_trunc('month', now() at time zone 'UTC' + make_interval(months => n)) at time zone 'UTC';
+    to_at := (from_at at time zone 'UTC' + interval '1 month') at time zone 'UTC';
+    partition_name := to_char(from_at at time zone 'UTC', '"events_"YYYY_MM');
+    continue when to_regclass('servicing.' || quote_ident(partition_name)) is not null;
+    lock table events in access exclusive mode;
+    execute format('create table %I (like events including defaults)', partition_name);
+    execute format('with moved as (delete from events_default where archived_at >= %L and archived_at < %L returning *)
+      insert into %I select * from moved', from_at, to_at, partition_name);
+    execute format('alter table events attach partition %I for values from (%L) to (%L)', partition_name, from_at, to_at);
     created := created + 1;
   end loop;
   return created;
@@ -395,7 +404,9 @@ select servicing.ensure_partitions(3);
 revoke all on function servicing.ensure_partitions, servicing.surviving_customer, servicing.same_customers from public;
 
 grant usage on schema servicing, operations to recoup_projector;
-grant execute on function servicing.ensure_partitions, servicing.surviving_customer, servicing.same_customers to recoup_projector;
+grant execute on function servicing.surviving_customer, servicing.same_customers to recoup_projector;
+grant usage on schema servicing to recoup_ingest;
+grant execute on function servicing.ensure_partitions to recoup_ingest;
 grant select, insert, update, delete on operations.heartbeats to recoup_projector;
 grant select, insert on servicing.event_ids, servicing.events, servicing.subject_keys, servicing.dead_letters to recoup_projector;
 grant select, insert, update, delete on

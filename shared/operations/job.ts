@@ -14,7 +14,7 @@ export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup', Jo
   staging: { everySeconds: null, does: 'Takes what is staged to the payments now' },
   partitions: {
     everySeconds: 3_600,
-    does: 'Creates the coming months of the payments table and moves what fell beside them',
+    does: 'Creates the coming months of the payments and of the archive of events, and moves what fell beside them',
   },
   retention: { everySeconds: 86_400, does: 'Exports old months of payments to files and drops them' },
   cleanup: { everySeconds: 3_600, does: 'Deletes old records of work that is done' },

@@ -2,7 +2,7 @@
 // again goes on counting; Redis' own count of deliveries would count outages, too.
 
 import type { Database } from '../database.ts';
-import { forgetAttempts as forget, saveAttempt } from './store.ts';
+import { forgetAttempts as forget, forgetOldAttempts as forgetOld, saveAttempt } from './store.ts';
 
 interface Entry {
   source: string;
@@ -14,3 +14,6 @@ export const countAttempt = (db: Database, entry: Entry, error: string): Promise
   saveAttempt(db, entry, error);
 
 export const forgetAttempts = (db: Database, entries: readonly Entry[]): Promise<void> => forget(db, entries);
+
+/** Of entries that somebody else has dealt with meanwhile. */
+export const forgetOldAttempts = (db: Database): Promise<void> => forgetOld(db);

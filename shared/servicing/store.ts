@@ -320,3 +320,15 @@ export async function forgetAttempts(
     [entries.map(({ source }) => source), entries.map(({ entryId }) => entryId)],
   );
 }
+
+/** What processes that were killed, or that another one overtook, have left. */
+export async function forgetOldAttempts(db: Database): Promise<void> {
+  await db.query(`delete from servicing.fold_attempts where tried_at < now() - interval '1 day'`);
+}
+
+export async function ensureMonths(db: Database, monthsAhead: number): Promise<number> {
+  const [row] = await db.query<{ added: number }>('select servicing.ensure_partitions($1) as added', [
+    monthsAhead,
+  ]);
+  return row?.added ?? 0;
+}

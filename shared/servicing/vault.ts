@@ -15,3 +15,8 @@ export interface Vault {
   /** Throws when it was not sealed so, or when the master key is not known here. */
   open(key: WrappedKey, sealed: Uint8Array, context: string): string;
 }
+
+/** This process lacks a master key: no event is at fault, and the settings need attention. */
+export class MasterKeyFault extends Error {
+  override readonly name = 'MasterKeyFault';
+}

@@ -194,7 +194,7 @@ async function beaten(db: Database, cast: Cast<ProjectorName>, since: number): P
 
 async function foldedByPid(db: Database): Promise<Map<number, number>> {
   const rows = await db.query<{ pid: number; folded: number }>(
-    `select substring(instance from '\\d+$')::int as pid, coalesce((detail->>'folded_total')::int, 0) as folded
+    `select substring(instance from '\\d+$')::int as pid, coalesce((detail->>'events_folded_total')::int, 0) as folded
      from operations.heartbeats where process = 'projector'`,
   );
   return new Map(rows.map(({ pid, folded }) => [pid, folded]));

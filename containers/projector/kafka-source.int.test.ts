@@ -83,11 +83,17 @@ describe.skipIf(inject('kafkaBrokers') === null)('Kafka as the source', () => {
   async function receive(source: Source, count: number, { settle = true, limit = 100 } = {}) {
     const found = new Map<string, Delivery>();
     const deadline = Date.now() + 20_000;
-    while (found.size < count && Date.now() < deadline) {
-      const batch = await source.next(limit, ({ entryId }) => !settle && found.has(entryId));
-      expect(batch.length).toBeLessThanOrEqual(limit);
-      for (const delivery of batch) found.set(delivery.entryId, delivery);
-      if (settle) await source.settle(batch);
+    while (found.size < count) {
+      try {
+        const batch = await source.next(limit, ({ entryId }) => !settle && found.has(entryId));
+        expect(batch.length).toBeLessThanOrEqual(limit);
+        for (const delivery of batch) found.set(delivery.entryId, delivery);
+        if (settle) await source.settle(batch);
+      } catch (error) {
+        // As the loop does: a broker that has just started says no for a moment.
+        if (!/^Kafka: /.test((error as Error).message) || Date.now() > deadline) throw error;
+      }
+      if (Date.now() > deadline) break;
     }
     return [...found.values()];
   }

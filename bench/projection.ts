@@ -1,6 +1,7 @@
 // `npm run bench:projection`: events through the lanes that the container runs, beside the same projector at one event a
-// transaction, and beside the floor: reading the stream and inserting raw rows in bulk. All in one run, alternating, on
-// a fresh durable Postgres and a Redis of its own; then the archive grows, and the cost of an event is told as it does.
+// transaction, and beside the floor: reading the stream and inserting raw rows in bulk, without an index and as the
+// deduplication and the archive have them. All in one run, alternating, on a fresh durable Postgres and a Redis of its
+// own; then the archive grows, and the cost of an event is told as it does.
 
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { createClient } from 'redis';
 import { openPool, type Pool } from '../containers/database.ts';
 import { projecting } from '../containers/projector/project.ts';
 import { openRedisSource } from '../containers/projector/redis-source.ts';
-import type { Source } from '../containers/projector/source.ts';
+import type { Delivery, Source } from '../containers/projector/source.ts';
 import { createTally } from '../containers/projector/tally.ts';
 import { openVault } from '../containers/projector/vault.ts';
 import { histories } from '../dev/histories/histories.ts';
@@ -48,6 +49,16 @@ const [events, rounds, lanes, batchSize] = [
 /** One event a transaction is slow: a share of the events is enough to know how slow. */
 const singly = Math.max(1, Math.floor(events / 10));
 const sizes = values.archive === 'none' ? [] : values.archive.split(',').map(Number);
+
+/**
+ * As a server for a million events and more has them. With PostgreSQL's defaults (128 MB of buffers, a checkpoint for
+ * every GB of log) a large index is written whole again and again, by every writer that inserts in random order.
+ */
+const serverSettings = {
+  shared_buffers: '1GB',
+  max_wal_size: '16GB',
+  checkpoint_timeout: '30min',
+};
 
 const stream = 'inbox:bench';
 const group = 'bench';
@@ -130,18 +141,19 @@ async function project(db: Pool, url: string, count: number, laneCount: number, 
   if (events_buried_total > 0) throw new Error(`${events_buried_total} events were buried`);
 }
 
-/** Reads as the projector does and keeps what it read, one statement a batch. */
-async function floor(db: Pool, url: string, count: number): Promise<void> {
+/** Reads as the projector does and keeps what it read, as `keep` does it. */
+async function readAndKeep(
+  url: string,
+  count: number,
+  keep: (deliveries: readonly Delivery[]) => Promise<unknown>,
+): Promise<void> {
   const sources = openLanes(url, lanes);
   let left = count;
   await Promise.all(
     sources.map(async (source) => {
       while (left > 0) {
         const deliveries = await source.next(batchSize, () => false);
-        await db.query(
-          'insert into bench.raw (entry_id, fields) select * from unnest($1::text[], $2::json[])',
-          [deliveries.map(({ entryId }) => entryId), deliveries.map(({ fields }) => JSON.stringify(fields))],
-        );
+        await keep(deliveries);
         await source.settle(deliveries);
         left -= deliveries.length;
       }
@@ -149,6 +161,41 @@ async function floor(db: Pool, url: string, count: number): Promise<void> {
   );
   await Promise.all(sources.map((source) => source.close()));
 }
+
+const column = <V>(deliveries: readonly Delivery[], value: (delivery: Delivery) => V) =>
+  deliveries.map(value);
+const raw = ({ fields }: Delivery) => JSON.stringify(fields);
+
+/** One statement a batch, into a table without any index. */
+const keepRaw = (db: Pool) => (deliveries: readonly Delivery[]) =>
+  db.query('insert into bench.raw (entry_id, fields) select * from unnest($1::text[], $2::json[])', [
+    column(deliveries, ({ entryId }) => entryId),
+    column(deliveries, raw),
+  ]);
+
+/** The least that can be called deduplicated and archived: an id and a row of the archive, neither read nor sealed. */
+const keepAsArchived = (db: Pool) => (deliveries: readonly Delivery[]) =>
+  db.transaction(async (tx) => {
+    const id = ({ entryId, fields }: Delivery) => fields?.id ?? fields?.event_id ?? entryId;
+    const subject = ({ fields }: Delivery) =>
+      `customer:${fields?.usr ?? fields?.user_id ?? fields?.conv ?? ''}`;
+    const ids = [...new Set(column(deliveries, id))].sort();
+    await tx.query(
+      `insert into bench.event_ids select id, gen_random_uuid() from unnest($1::text[]) as id on conflict do nothing`,
+      [ids],
+    );
+    await tx.query(
+      `insert into bench.events (event_id, type, aggregate, subject, version, occurred_at, source, facts, sealed)
+       select id, type, subject, subject, id, now(), 'bench', '{}', convert_to(fields, 'UTF8')
+       from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as raw (id, type, subject, fields)`,
+      [
+        column(deliveries, id),
+        column(deliveries, ({ fields }) => fields?.typ ?? fields?.event_type ?? ''),
+        column(deliveries, subject),
+        column(deliveries, raw),
+      ],
+    );
+  });
 
 const perSecond = (count: number, seconds: readonly number[]) =>
   count /
@@ -161,6 +208,7 @@ const postgres = await startPostgres({
   dataDir: join(folder, 'postgres'),
   logFile: join(folder, 'postgres.log'),
   password: randomBytes(16).toString('hex'),
+  settings: serverSettings,
 });
 const redisServer = await startRedis({
   dataDir: join(folder, 'redis'),
@@ -178,18 +226,27 @@ try {
     applicationName: 'bench',
     timeoutMs: 600_000,
   });
-  await db.query(
-    'create schema bench; create table bench.raw (entry_id text not null, fields json not null)',
-  );
+  await db.query(`create schema bench;
+    create table bench.raw (entry_id text not null, fields json not null);
+    create table bench.event_ids (like servicing.event_ids including all);
+    create table bench.events (like servicing.events including all)`);
   const runs = {
-    floor: { count: events, run: () => floor(db, redisServer.url, events) },
+    floor: { count: events, run: () => readAndKeep(redisServer.url, events, keepRaw(db)) },
+    archived: { count: events, run: () => readAndKeep(redisServer.url, events, keepAsArchived(db)) },
     ours: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
     again: { count: events, run: () => project(db, redisServer.url, events, lanes, batchSize) },
     singly: { count: singly, run: () => project(db, redisServer.url, singly, 1, 1) },
   };
-  const seconds: Record<keyof typeof runs, number[]> = { floor: [], ours: [], again: [], singly: [] };
+  const seconds: Record<keyof typeof runs, number[]> = {
+    floor: [],
+    archived: [],
+    ours: [],
+    again: [],
+    singly: [],
+  };
   const cpu: Record<keyof typeof runs, Record<string, number>> = {
     floor: {},
+    archived: {},
     ours: {},
     again: {},
     singly: {},
@@ -227,6 +284,7 @@ try {
     floor: perSecond(events, seconds.floor),
     ours: perSecond(events, seconds.ours),
     again: perSecond(events, seconds.again),
+    archived: perSecond(events, seconds.archived),
     singly: perSecond(singly, seconds.singly),
   };
   const processor = (name: keyof typeof runs) =>
@@ -235,6 +293,12 @@ try {
     );
   console.table([
     { what: 'floor: read and insert raw rows', 'events/s': Math.round(rate.floor), ...processor('floor') },
+    {
+      what: 'ids and archive rows as they come, nothing read',
+      'events/s': Math.round(rate.archived),
+      'of the floor': (rate.archived / rate.floor).toFixed(2),
+      ...processor('archived'),
+    },
     {
       what: `projector, ${lanes} lanes, batches of ${batchSize}`,
       'events/s': Math.round(rate.ours),
@@ -255,28 +319,33 @@ try {
     },
   ]);
 
+  // Anew, so that the first size is small.
+  await db.query(`do $$ declare t regclass; begin
+    for t in select oid from pg_class where relnamespace = 'servicing'::regnamespace and relkind in ('r', 'p') loop
+      execute 'truncate ' || t || ' cascade';
+    end loop;
+  end $$`);
   const growth: Record<string, string | number>[] = [];
-  for (const size of sizes) {
-    const [{ kept = 0 } = {}] = await db.query<{ kept: number }>(
-      'select count(*)::int as kept from servicing.events',
-    );
-    for (let left = size - events - kept; left > 0; left -= 100_000) {
-      const some = Math.min(left, 100_000);
-      await redis.del(stream);
-      await fill(redis, some);
-      await project(db, redisServer.url, some, lanes, batchSize);
-    }
+  let kept = 0;
+  const fold = async (count: number): Promise<number> => {
     await redis.del(stream);
-    await fill(redis, events);
-    await db.query('checkpoint');
-    const took = await timed(() => project(db, redisServer.url, events, lanes, batchSize));
-    const [{ archived = 0 } = {}] = await db.query<{ archived: number }>(
-      'select count(*)::int as archived from servicing.events',
+    await fill(redis, count);
+    kept += count;
+    return timed(() => project(db, redisServer.url, count, lanes, batchSize));
+  };
+  for (const size of sizes) {
+    const measured = Math.min(50_000, Math.ceil(size / 2));
+    while (kept < size - measured) await fold(Math.min(100_000, size - measured - kept));
+    const took = await fold(measured);
+    const [log] = await db.query<{ archived: number; mb: number }>(
+      `select (select count(*)::int from servicing.events) as archived,
+              (pg_total_relation_size('servicing.event_ids') / 1e6)::int as mb`,
     );
     growth.push({
-      'archive afterwards': archived,
-      'events/s': Math.round(events / took),
-      'µs an event': Math.round((took / events) * 1e6),
+      'events archived': log?.archived ?? 0,
+      'ids, MB': log?.mb ?? 0,
+      'events/s': Math.round(measured / took),
+      'µs an event': Math.round((took / measured) * 1e6),
     });
   }
   if (growth.length > 0) console.table(growth);

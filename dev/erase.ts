@@ -25,7 +25,10 @@ async function run(): Promise<void> {
   const { db, tools } = openArchive('erase');
   try {
     const answer = await eraseCustomer(db, request, tools);
-    if (!answer.ok) throw new Error(`nobody has told about a customer ${request.customerId}`);
+    if (!answer.ok)
+      throw new Error(
+        `nobody has told about a customer ${request.customerId} (--customer expects the customer_id, no other name)`,
+      );
     const { customers, subjects, events, aggregates, deadLetters, waiting, shared } = answer.value;
     console.log(`erased: ${customers.join(', ')}${subjects === 0 ? ' (had been erased before)' : ''}`);
     console.log(`keys deleted: ${subjects}`);

@@ -22,7 +22,7 @@ test('with a database, a Redis and a master key, everything else has its default
   expect(readProjectorSettings(redis)).toEqual({
     logLevel: 'info',
     heartbeatMs: 5_000,
-    database: { url: database.DATABASE_URL, min: 1, max: 4 },
+    database: { url: database.DATABASE_URL, min: 1, max: 8 },
     redis: {
       url: 'redis://redis',
       inboxes: ['inbox:billie-servicing', 'inbox:billie-servicing:internal'],
@@ -54,6 +54,15 @@ test('our own log is in Kafka with brokers, also beside streams of Redis', () =>
   const settings = readProjectorSettings({ ...kafka, REDIS_URL: 'redis://redis' });
   expect(settings.redis?.logs).toEqual([]);
   expect(settings.kafka).toMatchObject({ topics: [], logs: ['payment.events'] });
+});
+
+test('there is a connection for every lane of every kind of source, for the inbox and the heartbeat', () => {
+  expect(faults({ ...redis, SERVICING_LANES: '7' })).toEqual([
+    'DB_POOL_MAX: expected at least 9 for these lanes',
+  ]);
+  const both = { ...kafka, REDIS_URL: 'redis://redis', SERVICING_LANES: '3' };
+  expect(faults({ ...both, DB_POOL_MAX: '7' })).toEqual(['DB_POOL_MAX: expected at least 8 for these lanes']);
+  expect(readProjectorSettings({ ...both, DB_POOL_MAX: '8' }).lanes).toBe(3);
 });
 
 test('our own log can be named otherwise and turned off', () => {

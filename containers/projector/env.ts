@@ -29,6 +29,7 @@ const defaultStreams = ['inbox:billie-servicing', 'inbox:billie-servicing:intern
 
 const fields = {
   ...commonVariables,
+  DB_POOL_MAX: wholeNumber(8, 2, 1_000),
   REDIS_URL: z.optional(redisUrl('Redis')),
   ...kafkaVariables,
   SERVICING_STREAMS: z.optional(names(isStream, 'expected names without spaces, with commas between them')),
@@ -54,8 +55,22 @@ type Values = z.output<z.ZodMiniObject<typeof fields>>;
 const inboxesOf = (v: Values) => (v.SERVICING_TOPICS ? [] : (v.SERVICING_STREAMS ?? defaultStreams));
 const ownLog = ({ SERVICING_PAYMENT_EVENTS: log }: Values) => (log === 'off' || !isStream(log) ? [] : [log]);
 
+/** Each lane has a connection for every kind of source it reads; beside them are the inbox, and the heartbeat. */
+const connectionsOf = (v: Values): number => {
+  const readsRedis = inboxesOf(v).length > 0 || (v.KAFKA_BROKERS === undefined && ownLog(v).length > 0);
+  const readsKafka =
+    v.SERVICING_TOPICS !== undefined || (v.KAFKA_BROKERS !== undefined && ownLog(v).length > 0);
+  return v.SERVICING_LANES * (Number(readsRedis) + Number(readsKafka)) + 2;
+};
+
 /** What is wrong between settings that are right one by one. */
 const contradictions = (v: Values): Contradiction[] => [
+  // Of a number that is wrong by itself nothing follows.
+  typeof v.SERVICING_LANES === 'number' &&
+    v.DB_POOL_MAX < connectionsOf(v) && [
+      'DB_POOL_MAX',
+      `expected at least ${connectionsOf(v)} for these lanes`,
+    ],
   !v.SERVICING_TOPICS &&
     !v.REDIS_URL && ['REDIS_URL', 'is missing: without SERVICING_TOPICS, events are read from Redis'],
   v.SERVICING_TOPICS !== undefined &&

@@ -36,7 +36,7 @@ function openProjector(settings: ProjectorSettings, { db, log }: Pick<Tools, 'db
   const lanes = openLanes(settings, log);
   const inbox = openInboxSource(db, settings.claimAfterMs);
   /** One of each kind can tell and tend for all lanes. */
-  const sources = [...lanes.filter(([, , lane]) => lane === 1).map(([, source]) => source), inbox];
+  const sources = [...lanes.filter(({ lane }) => lane === 1).map(({ source }) => source), inbox];
 
   const reading = (name: string, source: Source): Part => ({
     ...projecting({ db, source, deadLetterStream, tools, batchSize, tally, log }),
@@ -47,7 +47,7 @@ function openProjector(settings: ProjectorSettings, { db, log }: Pick<Tools, 'db
   return {
     about: { lanes: settings.lanes, batch_size: batchSize },
     parts: {
-      ...Object.fromEntries(lanes.map(([name, source]) => [name, reading(name, source)])),
+      ...Object.fromEntries(lanes.map(({ name, source }) => [name, reading(name, source)])),
       inbox: reading('inbox', inbox),
       tend: {
         step: async () => {
@@ -63,39 +63,35 @@ function openProjector(settings: ProjectorSettings, { db, log }: Pick<Tools, 'db
       },
     },
     close: () =>
-      Promise.all([...lanes.map(([, source]) => source), inbox, deadLetterStream].map((one) => one?.close())),
+      Promise.all([...lanes.map(({ source }) => source), inbox, deadLetterStream].map((one) => one?.close())),
   };
 }
 
 const isWell = ({ condition }: LoopState) => condition === 'running' || condition === 'draining';
 
-type OpenLane = [name: string, source: Source, lane: number];
+interface OpenLane {
+  name: string;
+  /** From 1. */
+  lane: number;
+  source: Source;
+}
 
 /** As many readers of each kind of source as there are lanes. */
 function openLanes(settings: ProjectorSettings, log: Log): OpenLane[] {
   const { group, claimAfterMs, redis, kafka, batchSize } = settings;
   const common = { group, claimAfterMs, blockMs };
-  const lanes = Array.from({ length: settings.lanes }, (_, n) => n + 1);
-  return lanes.flatMap((lane) => [
-    ...(redis
-      ? [
-          [
-            `redis_${lane}`,
-            openRedisSource({ ...common, ...redis, consumer: `${settings.consumer}-${lane}` }),
-            lane,
-          ] satisfies OpenLane,
-        ]
-      : []),
-    ...(kafka
-      ? [
-          [
-            `kafka_${lane}`,
-            openKafkaSource({ ...common, ...kafka, buffered: 2 * batchSize }, log),
-            lane,
-          ] satisfies OpenLane,
-        ]
-      : []),
-  ]);
+  const open: OpenLane[] = [];
+  for (let lane = 1; lane <= settings.lanes; lane++) {
+    if (redis) {
+      const consumer = `${settings.consumer}-${lane}`;
+      open.push({ name: `redis_${lane}`, lane, source: openRedisSource({ ...common, ...redis, consumer }) });
+    }
+    if (kafka) {
+      const source = openKafkaSource({ ...common, ...kafka, buffered: 2 * batchSize }, log);
+      open.push({ name: `kafka_${lane}`, lane, source });
+    }
+  }
+  return open;
 }
 
 /** What a heartbeat tells of the events, beside how the lanes are. What cannot be asked now is null. */

@@ -54,7 +54,7 @@ module.exports = {
       name: 'a-store-is-private-to-its-slice',
       severity: 'error',
       from: { path: '^(?:shared/([^/]+)|workers|containers)/', pathNot: test },
-      to: { path: '^shared/[^/]+/store\\.ts$', pathNot: '^shared/$1/store\\.ts$' },
+      to: { path: '^shared/[^/]+/[a-z-]*store\\.ts$', pathNot: '^shared/$1/[a-z-]*store\\.ts$' },
     },
     {
       name: 'one-file-knows-kafkajs',

@@ -1,4 +1,5 @@
-// The servicing slice's only SQL. Statements about projections are made from what projections.ts says of them.
+// The servicing slice's SQL of folding; that of reading the archive again is in archive-store.ts, that of erasing in
+// erasure-store.ts. Statements about projections are made from what projections.ts says of them.
 
 import type { Database } from '../database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';

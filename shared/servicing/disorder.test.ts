@@ -244,6 +244,20 @@ describe('an account', () => {
   });
 });
 
+test('a balance has one source: account events, or the ledger in the order of its own versions', () => {
+  const balance = (version: number, total_outstanding: string, n: number) =>
+    event('ledger.balance.changed.v1', { account_id: 'A1', version, total_outstanding }, { at: on(n) });
+  const state = folded(
+    event('account.updated.v1', { account_id: 'A1', current_balance: '70.00' }, { at: on(9) }),
+    // The ledger's clock went back; nine comes before ten all the same.
+    balance(10, '40.00', 1),
+    balance(9, '50.00', 2),
+  )('account:A1');
+  const shown = (balances: 'events' | 'ledger') =>
+    projections.account.row(state, { ...rules, balances }).current_balance;
+  expect([shown('events'), shown('ledger')]).toEqual(['70.00', '40.00']);
+});
+
 describe('a schedule', () => {
   const schedule = (type: 'created' | 'updated', more: object, n: number, schedule_id = 'S1') =>
     event(`account.schedule.${type}.v1`, { account_id: 'A1', schedule_id, ...more }, { at: on(n) });

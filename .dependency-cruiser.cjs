@@ -20,7 +20,7 @@ module.exports = {
       to: {
         pathNot: [
           '^(shared|workers)/',
-          'node_modules/(hono|zod|@hono/zod-validator|@neondatabase/serverless|@upstash/[a-z]+)/',
+          'node_modules/(hono|zod|@hono/zod-validator|@neondatabase/serverless|@upstash/[a-z]+|jose|openid-client|oauth4webapi|otpauth|@noble/hashes)/',
         ],
       },
     },

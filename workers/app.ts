@@ -9,7 +9,7 @@ import { DatabaseFault } from '../shared/database.ts';
 import { createLog, errorFields, type Log, type LogLevel } from '../shared/log.ts';
 import { fineBuckets } from '../shared/metrics.ts';
 import { SettingsFault } from '../shared/settings.ts';
-import type { ApiKey } from '../shared/staff/api-key.ts';
+import type { Caller } from '../shared/staff/caller.ts';
 import { Afterwards } from './afterwards.ts';
 import { type ProblemCode, type ProblemDetails, problem } from './problem.ts';
 import { type EdgeRedisSettings, openRedis } from './redis.ts';
@@ -30,7 +30,7 @@ export interface Scope<Settings> {
     requestId: string;
     log: Log;
     afterwards: Afterwards;
-    caller: ApiKey;
+    caller: Caller;
     channel: string;
   };
 }
@@ -115,7 +115,7 @@ export function createApp<Settings extends CommonSettings>(
 }
 
 /** Keeps work alive after the answer; on runtimes without a request's lifetime the process itself does. */
-function waitUntilOf(c: Context): (work: Promise<unknown>) => void {
+export function waitUntilOf(c: Context): (work: Promise<unknown>) => void {
   try {
     const { executionCtx } = c;
     return (work) => executionCtx.waitUntil(work);

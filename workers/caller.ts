@@ -1,46 +1,131 @@
-// Who calls, and whether they may. A route declares one permission; a caller without it is told the same as about
-// something that does not exist, before anything is looked up.
+// Who calls, and whether they may: a browser's cookie, an access token or an API key makes a caller, and a route's
+// permission lets them in. Who lacks it is told the same as about something that does not exist, before anything is
+// looked up. Headers that claim an identity are not read.
 
 import type { MiddlewareHandler } from 'hono';
-import { type ApiKey, bearerToken } from '../shared/staff/api-key.ts';
-import { authenticateKey } from '../shared/staff/authenticate-key.ts';
+import { getCookie } from 'hono/cookie';
+import type { JWTVerifyGetKey } from 'jose';
+import type { Asker } from '../shared/audit/asker.ts';
+import type { Database } from '../shared/database.ts';
+import { bearerToken } from '../shared/staff/api-key.ts';
+import { authenticateKey, keyByPrefix } from '../shared/staff/authenticate-key.ts';
+import type { Caller } from '../shared/staff/caller.ts';
+import { sessionById, sessionBySecret } from '../shared/staff/find-session.ts';
 import type { Permission } from '../shared/staff/permissions.ts';
-import { type CommonSettings, refuse, type Scope } from './app.ts';
+import { touch } from '../shared/staff/touch.ts';
+import { verifyAccessToken } from './access-token.ts';
+import {
+  type CommonSettings,
+  clientAddress,
+  type RequestContext,
+  refuse,
+  type Scope,
+  waitUntilOf,
+} from './app.ts';
 import { type EdgeDatabaseSettings, openDatabase } from './database.ts';
 
-/** A revoked key works on for at most this long in an isolate that has just seen it. */
+/** What was revoked works on for at most this long in an isolate that has just seen it. */
 const knownForMs = 5_000;
 const knownLimit = 1_000;
+const touchedEveryMs = 60_000;
 
-export type CallerSettings = CommonSettings & { database: EdgeDatabaseSettings };
+export type CallerSettings = CommonSettings & {
+  database: EdgeDatabaseSettings;
+  /** What access tokens are verified with. */
+  tokenKeys: JWTVerifyGetKey;
+  /** Where browsers reach the front door, when that is not what requests say. */
+  publicUrl: string | undefined;
+};
 
-/** Middleware that lets in callers with a live key, and further only those whose key carries the permission. */
-export function createCallerCheck<Settings extends CallerSettings>() {
-  const known = new Map<string, { caller: ApiKey; until: number }>();
+/** The browser's session: opaque, out of scripts' reach, sent to this host alone. */
+export const sessionCookie = '__Host-recoup_session';
+const secretPattern = /^[0-9A-Za-z_-]{43}$/;
 
-  async function callerOf(settings: Settings, token: string | undefined): Promise<ApiKey | undefined> {
-    const held = token === undefined ? undefined : known.get(token);
-    if (held && held.until > Date.now() && !isExpired(held.caller)) return held.caller;
-    const caller = await authenticateKey(openDatabase(settings.database), token);
-    if (token !== undefined && caller) {
-      known.delete(token);
-      known.set(token, { caller, until: Date.now() + knownForMs });
-      if (known.size > knownLimit) known.delete(known.keys().next().value as string);
-    }
-    return caller;
-  }
+type Ctx = RequestContext<CallerSettings>;
 
-  return (permission?: Permission): MiddlewareHandler<Scope<Settings>> =>
-    async (c, next) => {
-      const caller = await callerOf(c.get('settings'), bearerToken(c.req.header('authorization')));
-      if (!caller) return refuse(c, 'unauthenticated');
-      if (permission && !caller.scopes.includes(permission)) return refuse(c, 'not_found');
-      c.set('caller', caller);
-      await next();
-    };
+/** In this isolate, by credential. */
+const known = new Map<string, { caller: Caller; until: number }>();
+
+/** Forgets a credential that this isolate has just ended. */
+export const forget = (credential: string | undefined): void => {
+  if (credential !== undefined) known.delete(credential);
+};
+
+async function lookUp(db: Database, credential: string, isCookie: boolean, keys: JWTVerifyGetKey) {
+  if (isCookie) return secretPattern.test(credential) ? sessionBySecret(db, credential) : undefined;
+  if (credential.startsWith('rk_')) return authenticateKey(db, credential);
+  const subject = await verifyAccessToken(credential, keys);
+  if (!subject) return undefined;
+  return 'session' in subject ? sessionById(db, subject.session) : keyByPrefix(db, subject.keyPrefix);
 }
 
-const isExpired = ({ expiresAt }: ApiKey) => expiresAt !== null && expiresAt.getTime() <= Date.now();
+async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<Caller | undefined> {
+  const held = known.get(credential);
+  if (held && held.until > Date.now() && !isExpired(held.caller)) return held.caller;
+  known.delete(credential);
+  const { database, tokenKeys } = c.get('settings');
+  const db = openDatabase(database);
+  const caller = await lookUp(db, credential, isCookie, tokenKeys);
+  if (!caller) return undefined;
+  known.set(credential, { caller, until: Date.now() + knownForMs });
+  if (known.size > knownLimit) known.delete(known.keys().next().value as string);
+  const lastUsedAt = caller.kind === 'user' ? caller.session.lastUsedAt : caller.lastUsedAt;
+  if (lastUsedAt === null || Date.now() - lastUsedAt.getTime() > touchedEveryMs) {
+    waitUntilOf(c)(touch(db, caller));
+  }
+  return caller;
+}
+
+const isExpired = (caller: Caller) =>
+  caller.kind === 'key' && caller.expiresAt !== null && caller.expiresAt.getTime() <= Date.now();
+
+/** Whether a browser sent this from a page of ours. */
+export function isOwnOrigin(c: Ctx): boolean {
+  const origin = c.req.header('origin');
+  if (origin === undefined) return c.req.header('sec-fetch-site') === 'same-origin';
+  return origin === new URL(c.get('settings').publicUrl ?? c.req.url).origin;
+}
+
+const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
+
+/** Puts the caller into the context, or answers why not. `permission` undefined: whoever is somebody. */
+export async function authorise(c: Ctx, permission: Permission | undefined): Promise<Response | undefined> {
+  const header = c.req.header('authorization');
+  const cookie = header === undefined ? getCookie(c, sessionCookie) : undefined;
+  const credential = cookie ?? bearerToken(header);
+  const caller = credential && (await callerOf(c, credential, cookie !== undefined));
+  if (!caller) return refuse(c, 'unauthenticated');
+  // Browsers attach a cookie to whatever any page makes them send.
+  if (cookie !== undefined && !isSafe(c.req.method) && !isOwnOrigin(c)) return refuse(c, 'cross_site');
+  if (permission !== undefined) {
+    if (caller.kind === 'user' && caller.mustChangePassword) return refuse(c, 'password_must_change');
+    if (!caller.grants.has(permission)) return refuse(c, 'not_found');
+  }
+  c.set('caller', caller);
+  return undefined;
+}
+
+/** As a middleware. */
+export function createCallerCheck<Settings extends CallerSettings>() {
+  return (permission?: Permission): MiddlewareHandler<Scope<Settings>> =>
+    async (c, next) =>
+      (await authorise(c as unknown as Ctx, permission)) ?? next();
+}
 
 /** How a write names the caller. */
-export const actorOf = (caller: ApiKey): string => `key:${caller.prefix}`;
+export const actorOf = (caller: Caller): string => caller.actor;
+
+/** Who asks, for the audit trail. */
+export function askerOf<Settings extends CallerSettings>(c: RequestContext<Settings>): Asker {
+  const caller = c.get('caller');
+  return {
+    actor: caller.actor,
+    address: clientAddress(c),
+    requestId: c.get('requestId'),
+    sessionId: caller.kind === 'user' ? caller.session.id : undefined,
+  };
+}
+
+/** The database for what changes something: the audit trail learns who asked. */
+export const askedDatabase = <Settings extends CallerSettings>(c: RequestContext<Settings>): Database =>
+  openDatabase(c.get('settings').database, askerOf(c));

@@ -2,25 +2,32 @@
 // that takes longer than its limit is given up (it may have been carried out, which every write here allows for).
 
 import { NeonDbError, neon, neonConfig } from '@neondatabase/serverless';
-import { type Database, DatabaseFault } from '../shared/database.ts';
+import { type Asker, askedBy, askerStatement } from '../shared/audit/asker.ts';
+import { type Database, DatabaseFault, type TransactionalDatabase } from '../shared/database.ts';
 
 export interface EdgeDatabaseSettings {
   url: string;
   /** Where Neon's HTTP protocol is spoken, when not at Neon itself. */
   fetchEndpoint: string | undefined;
   /** Used instead where the runtime brings one. */
-  bound?: Database | undefined;
+  bound?: TransactionalDatabase | undefined;
   timeoutMs: number;
 }
 
-export function openDatabase({ url, fetchEndpoint, bound, timeoutMs }: EdgeDatabaseSettings): Database {
-  if (bound) return timed(bound, timeoutMs);
+/** With an asker each statement is a transaction that knows who asks, still in one round trip. */
+export function openDatabase(
+  { url, fetchEndpoint, bound, timeoutMs }: EdgeDatabaseSettings,
+  asker?: Asker,
+): Database {
+  if (bound) return timed(asker ? askedBy(bound, asker) : bound, timeoutMs);
   if (fetchEndpoint) neonConfig.fetchEndpoint = fetchEndpoint;
   const sql = neon(url);
   const run = async (text: string, params: readonly unknown[], arrayMode: boolean) => {
     try {
       const fetchOptions = { signal: AbortSignal.timeout(timeoutMs) };
-      return await sql.query(text, [...params], { arrayMode, fetchOptions });
+      if (!asker) return await sql.query(text, [...params], { arrayMode, fetchOptions });
+      const statements = [sql.query(...askerStatement(asker)), sql.query(text, [...params])];
+      return (await sql.transaction(statements, { arrayMode, fetchOptions }))[1] as unknown[];
     } catch (cause) {
       const sqlState = cause instanceof NeonDbError ? cause.code : undefined;
       throw new DatabaseFault(cause instanceof Error ? cause.message : String(cause), { sqlState, cause });

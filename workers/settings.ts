@@ -1,7 +1,7 @@
 // Settings that every Worker reads.
 
 import * as z from 'zod/mini';
-import type { Database } from '../shared/database.ts';
+import type { TransactionalDatabase } from '../shared/database.ts';
 import type { LogLevel } from '../shared/log.ts';
 import { flag, logLevel, text, url } from '../shared/settings.ts';
 
@@ -9,6 +9,9 @@ export const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://h
 
 export const restToken = (what: string) =>
   text(what).check(z.refine((value) => value.length >= 16, 'expected at least 16 characters'));
+
+/** Where browsers reach the front door; without it, wherever a request says it was sent to. */
+export const publicUrl = () => z.optional(httpUrl('where browsers reach the front door'));
 
 /** An object that a runtime binds, told by one of its methods. */
 export const binding = <T>(method: keyof T & string) =>
@@ -19,7 +22,7 @@ export const binding = <T>(method: keyof T & string) =>
 /** Bindings that every Worker may have; they are objects and no variables. */
 export const commonBindings = {
   /** A way to Postgres over sockets, where there are any; Neon's driver is left alone then. */
-  POSTGRES: binding<Database>('query'),
+  POSTGRES: binding<TransactionalDatabase>('transaction'),
 };
 
 export const commonVariables = {

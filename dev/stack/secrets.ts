@@ -19,6 +19,8 @@ export interface LocalSecrets {
   apiKey: string | undefined;
   /** As ARCHIVE_MASTER_KEYS: without them what names people in the archive is lost. */
   archiveMasterKeys: string;
+  /** As TOKEN_KEYS; made at the first start. */
+  tokenKeys: string | undefined;
 }
 
 const random = () => randomBytes(24).toString('hex');
@@ -36,6 +38,7 @@ export function readSecrets(file: string): LocalSecrets {
     >,
     channels: kept.channels ?? {},
     apiKey: kept.apiKey,
+    tokenKeys: kept.tokenKeys,
     archiveMasterKeys: kept.archiveMasterKeys ?? `local:${randomBytes(32).toString('base64')}`,
   };
 }

@@ -13,6 +13,7 @@ import { createApiKey } from '../../shared/staff/create-key.ts';
 import { type Permission, permissions } from '../../shared/staff/permissions.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
+import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
 import { step } from '../progress.ts';
 import type { Running } from '../running.ts';
@@ -93,6 +94,8 @@ export async function startStack({
     if (secret && !env[current]) secrets.channels[current] = secret;
     for (const given of [previous, ...apiNames(name)]) if (env[given]) channelEnv[given] = env[given];
   }
+  const tokenKeys = env.TOKEN_KEYS || secrets.tokenKeys || (await newTokenKeys());
+  if (!env.TOKEN_KEYS) secrets.tokenKeys = tokenKeys;
   saveSecrets(secretsFile, secrets);
   const archiveMasterKeys = env.ARCHIVE_MASTER_KEYS || secrets.archiveMasterKeys;
   const projector = (databaseUrl: string, redisUrl: string) => ({
@@ -124,7 +127,7 @@ export async function startStack({
       },
       urlFor('recoup_webhooks'),
     ),
-    auth: bindings(authVariables, {}, urlFor('recoup_auth')),
+    auth: bindings(authVariables, { TOKEN_KEYS: tokenKeys }, urlFor('recoup_auth')),
     api: bindings(
       apiVariables,
       { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open' },
@@ -373,7 +376,7 @@ async function liveApiKey(databaseUrl: string, token: string | undefined): Promi
   try {
     const scopes = Object.keys(permissions) as Permission[];
     const held = await authenticateKey(db, token);
-    if (token && held && scopes.every((scope) => held.scopes.includes(scope))) return token;
+    if (token && held && scopes.every((scope) => held.grants.has(scope))) return token;
     return (await createApiKey(db, { name: 'local start', scopes, expiresAt: null, actor: 'job:start' }))
       .token;
   } finally {

@@ -2,15 +2,6 @@
 // only the SHA-256 of the whole is kept. With that many bits a slow hash would add nothing but time.
 
 import { sha256 } from '../id.ts';
-import type { Permission } from './permissions.ts';
-
-export interface ApiKey {
-  id: string;
-  prefix: string;
-  name: string;
-  scopes: readonly Permission[];
-  expiresAt: Date | null;
-}
 
 const pattern = /^rk_[0-9a-z]{12}_[0-9A-Za-z]{43}$/;
 const alphabet = '0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';

@@ -35,11 +35,16 @@ test('a live key is its owner, with name, scopes and expiry', async () => {
   const expiresAt = new Date(Date.now() + 3_600_000);
   const { token, prefix } = await create(expiresAt);
   expect(await authenticateKey(api, token)).toEqual({
-    id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+    kind: 'key',
+    actor: `key:${prefix}`,
     prefix,
     name: 'Night desk',
-    scopes: ['payments:read', 'metrics:read'],
+    grants: new Map([
+      ['payments:read', 'all'],
+      ['metrics:read', 'all'],
+    ]),
     expiresAt,
+    lastUsedAt: null,
   });
 });
 
@@ -70,7 +75,7 @@ test('an unknown key, a malformed one and none at all are nobody', async () => {
 test('a scope that this version does not know is dropped, the others stay', async () => {
   const { token, prefix } = await create();
   await change(prefix, `scopes = array['payments:read', 'loans:burn']`);
-  expect((await authenticateKey(api, token))?.scopes).toEqual(['payments:read']);
+  expect([...((await authenticateKey(api, token))?.grants.keys() ?? [])]).toEqual(['payments:read']);
 });
 
 test('the token is kept nowhere, and a key without a scope is not kept at all', async () => {
@@ -82,7 +87,7 @@ test('the token is kept nowhere, and a key without a scope is not kept at all', 
   await expect(nothing).rejects.toMatchObject({ sqlState: '23514', retryable: false });
 });
 
-test('those who look keys up cannot change them', async () => {
+test('who looks keys up cannot change them, who manages them cannot change what they are', async () => {
   const auth = openPool({
     url: database.urlFor('recoup_auth'),
     min: 0,
@@ -93,13 +98,16 @@ test('those who look keys up cannot change them', async () => {
   const { token, prefix } = await create();
   expect((await authenticateKey(auth, token))?.prefix).toBe(prefix);
   for (const db of [api, auth]) {
-    for (const write of ['update staff.api_keys set revoked_at = null', 'delete from staff.api_keys']) {
+    for (const write of [
+      `update staff.api_keys set scopes = '{users:manage}'`,
+      'delete from staff.api_keys',
+    ]) {
       await expect(db.query(write)).rejects.toMatchObject({ sqlState: '42501' });
     }
-    await expect(
-      createApiKey(db, { name: 'n', scopes: ['payments:read'], expiresAt: null, actor: 'test' }),
-    ).rejects.toMatchObject({ sqlState: '42501' });
   }
+  const key = { name: 'n', scopes: ['payments:read'], expiresAt: null, actor: 'test' } as const;
+  await expect(createApiKey(api, key)).rejects.toMatchObject({ sqlState: '42501' });
+  await expect(revokeApiKey(api, { prefix, actor: 'x' })).rejects.toMatchObject({ sqlState: '42501' });
   await auth.close();
 });
 

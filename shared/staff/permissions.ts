@@ -1,11 +1,13 @@
-// Every permission there is. Routes declare one each, API keys carry them as scopes, roles will bundle them.
+// Every permission there is. Routes declare one each, API keys carry them as scopes, roles (roles.ts) bundle them.
 
 export const permissions = {
   'payments:read': 'Read payments and conflicts',
   'payments:record': 'Record payments',
   'payments:reverse': 'Reverse payments',
   'conflicts:decide': 'Accept or dismiss payment conflicts',
-  'customers:read': 'Read customers, with all that is known about them',
+  'customers:read': 'Read customers, loans and conversations; what names people is masked',
+  'customers:personal': 'Read what names people unmasked; every such read is audited',
+  'notes:write': 'Write notes about customers, amend them, pin them',
   'jobs:read': 'Read the jobs and how they went',
   'jobs:run': 'Ask for a run of a job',
   'staging:read': 'Read quarantined rows of the staging table',
@@ -18,6 +20,14 @@ export const permissions = {
   'dead-letters:replay': 'Have such events read and folded again',
   'dead-letters:discard': 'Discard such events',
   'metrics:read': 'Read the metrics and statistics of the whole system',
+  'users:read': 'Read users and their roles',
+  'users:manage': 'Create, change and deactivate users, and assign roles',
+  'roles:manage': 'Make and change roles',
+  'sessions:read': 'Read sessions; everybody may read their own',
+  'sessions:end': 'End sessions; everybody may end their own',
+  'keys:read': 'Read API keys, without their secrets',
+  'keys:manage': 'Create, rotate and revoke API keys',
+  'audit:read': 'Read the audit trail and the security reports',
 } as const;
 
 export type Permission = keyof typeof permissions;

@@ -3,28 +3,37 @@
 import { and, eq, isNull, or, sql } from 'drizzle-orm';
 import { apiKeys } from '../../drizzle/schema/staff.ts';
 import { type Database, tables } from '../database.ts';
-import type { ApiKey } from './api-key.ts';
+import type { Person, Service } from './caller.ts';
+import type { NewUser } from './create-user.ts';
+import type { NewSession } from './open-session.ts';
 import { isPermission, type Permission } from './permissions.ts';
+import { grantsOf } from './roles.ts';
 
-/** The live key with this hash: neither revoked nor expired. Scopes unknown to this version are dropped. */
-export async function findApiKey(db: Database, hash: string): Promise<ApiKey | undefined> {
+/** The live key: neither revoked nor expired. Scopes unknown to this version are dropped. */
+export async function findApiKey(
+  db: Database,
+  by: { hash: string } | { prefix: string },
+): Promise<Service | undefined> {
   const [row] = await tables(db)
     .select({
-      id: apiKeys.id,
       prefix: apiKeys.prefix,
       name: apiKeys.name,
       scopes: apiKeys.scopes,
       expiresAt: apiKeys.expiresAt,
+      lastUsedAt: apiKeys.lastUsedAt,
     })
     .from(apiKeys)
     .where(
       and(
-        eq(apiKeys.hash, sql`decode(${hash}, 'hex')`),
+        'hash' in by ? eq(apiKeys.hash, sql`decode(${by.hash}, 'hex')`) : eq(apiKeys.prefix, by.prefix),
         isNull(apiKeys.revokedAt),
         or(isNull(apiKeys.expiresAt), sql`${apiKeys.expiresAt} > now()`),
       ),
     );
-  return row && { ...row, scopes: row.scopes.filter(isPermission) };
+  if (!row) return undefined;
+  const { scopes, ...key } = row;
+  const grants = new Map(scopes.filter(isPermission).map((scope) => [scope, 'all'] as const));
+  return { kind: 'key', actor: `key:${key.prefix}`, grants, ...key };
 }
 
 export async function saveApiKey(
@@ -52,4 +61,92 @@ export async function saveRevocation(db: Database, prefix: string, actor: string
     [prefix, actor],
   );
   return rows.length > 0;
+}
+
+/** The new user's id; undefined when the name is taken. */
+export async function saveUser(db: Database, user: NewUser): Promise<string | undefined> {
+  const { by } = user;
+  const [row] = await db.query<{ id: string }>(
+    `with added as (
+       insert into staff.users (username, display_name, email, team, source, external_id, created_by)
+       values ($1, $2, $3, $4, $5, $6, $7) on conflict (username) do nothing returning id, username
+     ), known as (
+       insert into staff.passwords (user_id, hash, must_change)
+       select id, $8, $9 from added where $5 = 'password'
+     ), granted as (
+       insert into staff.user_roles (user_id, username, role)
+       select id, username, role from added, unnest($10::text[]) role
+     )
+     select id from added`,
+    [
+      ...[user.username, user.displayName, user.email, user.team],
+      ...[by.source, by.source === 'password' ? null : by.externalId, user.actor],
+      ...(by.source === 'password' ? [by.hash, by.mustChange] : [null, null]),
+      [...new Set(user.roles)],
+    ],
+  );
+  return row?.id;
+}
+
+/** The new session's id. */
+export async function saveSession(
+  db: Database,
+  session: NewSession & { hash: string | null },
+): Promise<string> {
+  const [row] = await db.query<{ id: string }>(
+    `insert into staff.sessions (user_id, kind, secret_hash, method, device, address, idle_limit, expires_at)
+     values ($1, $2, decode($3, 'hex'), $4, $5, $6, make_interval(secs => $7), now() + make_interval(secs => $8))
+     returning id`,
+    [
+      ...[session.userId, session.kind, session.hash, session.method, session.device, session.address],
+      ...[session.idleSeconds, session.lifetimeSeconds],
+    ],
+  );
+  return (row as { id: string }).id;
+}
+
+interface SessionRow {
+  session_id: string;
+  user_id: string;
+  username: string;
+  display_name: string;
+  email: string | null;
+  team: string | null;
+  source: Person['source'];
+  kind: Person['session']['kind'];
+  must_change: boolean;
+  roles: string[];
+  grants: Array<[string, string]>;
+  last_used_at: Date;
+}
+
+/** By the SHA-256 (hex) of its secret or by its id. */
+export async function findSession(
+  db: Database,
+  by: { hash: string } | { id: string },
+): Promise<Person | undefined> {
+  const [row] = await db.query<SessionRow>(`select * from staff.find_session(decode($1, 'hex'), $2::uuid)`, [
+    'hash' in by ? by.hash : null,
+    'id' in by ? by.id : null,
+  ]);
+  if (!row) return undefined;
+  const { username, email, team, source, roles } = row;
+  return {
+    kind: 'user',
+    actor: `user:${username}`,
+    name: row.display_name,
+    grants: grantsOf(roles, row.grants),
+    id: row.user_id,
+    ...{ username, email, team, source, roles },
+    session: { id: row.session_id, kind: row.kind, lastUsedAt: row.last_used_at },
+    mustChangePassword: row.must_change,
+  };
+}
+
+export async function touchSession(db: Database, id: string): Promise<void> {
+  await db.query('select staff.touch_session($1)', [id]);
+}
+
+export async function touchKey(db: Database, prefix: string): Promise<void> {
+  await db.query('select staff.touch_key($1)', [prefix]);
 }

@@ -11,7 +11,12 @@ import { openTcpGate, type TcpGate } from '../../dev/doors/tcp-gate.ts';
 import { openUpstashDoor } from '../../dev/doors/upstash.ts';
 import type { Role } from '../../drizzle/migrate.ts';
 import { createApiKey } from '../../shared/staff/create-key.ts';
+import { createUser } from '../../shared/staff/create-user.ts';
+import { openSession } from '../../shared/staff/open-session.ts';
 import type { Permission } from '../../shared/staff/permissions.ts';
+import { readAuthSettings } from '../../workers/auth/env.ts';
+import { newTokenKeys } from '../../workers/auth/token-keys.ts';
+import { sessionCookie } from '../../workers/caller.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
@@ -49,9 +54,23 @@ export interface World {
   anotherEdge(changes?: Changes): Promise<Edge>;
   /** What such an edge is started with. */
   edgeOptions(changes?: Changes): EdgeOptions;
+  /** Somebody new with these roles, in a new session: what a browser's cookie and a client's header carry. */
+  newPerson(roles: readonly string[], team?: string): Promise<TestPerson>;
   /** The token of a new API key. */
   newKey(scopes: readonly Permission[], expiresAt?: Date): Promise<string>;
 }
+
+export interface TestPerson {
+  id: string;
+  username: string;
+  sessionId: string;
+  cookie: string;
+  /** Of a client's session beside the browser's. */
+  accessToken: string;
+}
+
+let people = 0;
+const anHour = 3_600;
 
 /** To be called in a `describe`: the world is there when its tests run. */
 export function useWorld(runtime: Runtime, changes: Changes = {}): World {
@@ -74,6 +93,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
   };
 
   beforeAll(async () => {
+    const tokenKeys = await newTokenKeys();
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
     world.redisUrl = redis.url;
@@ -117,7 +137,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           BUSINESS_TIME_ZONE: timeZone,
           CHANNELS: channelSettings.CHANNELS as string,
         }),
-        auth: settingsOf('auth', { DATABASE_URL: urlFor('recoup_auth') }),
+        auth: settingsOf('auth', { DATABASE_URL: urlFor('recoup_auth'), TOKEN_KEYS: tokenKeys }),
         webhooks: settingsOf('webhooks', {
           DATABASE_URL: urlFor('recoup_webhooks'),
           BUSINESS_TIME_ZONE: timeZone,
@@ -130,6 +150,38 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
       const edge = await startEdge(runtime, world.edgeOptions(more));
       edges.push(edge);
       return edge;
+    };
+    world.newPerson = async (roles, team) => {
+      const username = `person-${++people}`;
+      const by = { source: 'password' as const, hash: 'none', mustChange: false };
+      const person = {
+        username,
+        displayName: `Person ${people}`,
+        email: null,
+        team: team ?? null,
+        roles,
+        by,
+      };
+      const made = await createUser(world.db, { ...person, actor: 'test' });
+      if (!made.ok) throw new Error(made.refusal);
+      const session = {
+        userId: made.value.id,
+        method: 'password' as const,
+        device: 'test',
+        address: null,
+        idleSeconds: anHour,
+        lifetimeSeconds: anHour,
+      };
+      const browser = await openSession(world.db, { ...session, kind: 'browser' });
+      const client = await openSession(world.db, { ...session, kind: 'client' });
+      const { tokens } = readAuthSettings(world.edgeOptions().settings.auth);
+      return {
+        id: made.value.id,
+        username,
+        sessionId: browser.id,
+        cookie: `${sessionCookie}=${browser.secret}`,
+        accessToken: await tokens.sign(username, { sid: client.id }),
+      };
     };
     world.newKey = async (scopes, expiresAt) => {
       const key = { name: 'edge suite', scopes, expiresAt: expiresAt ?? null, actor: 'test' };

@@ -1,5 +1,6 @@
 // The front door's settings; .env.example documents each. WEBHOOKS and AUTH are service bindings to the two others.
 
+import { createRemoteJWKSet, customFetch } from 'jose';
 import * as z from 'zod/mini';
 import { readChannels } from '../../shared/payments/channel.ts';
 import {
@@ -10,7 +11,7 @@ import {
   SettingsFault,
   timeZone,
 } from '../../shared/settings.ts';
-import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables, publicUrl } from '../settings.ts';
 
 const timeoutMs = 5_000;
 
@@ -24,9 +25,20 @@ const door = (what: string) =>
     `is missing: the service binding to the ${what} Worker`,
   );
 
+const jwksUrl = new URL('http://auth/.well-known/jwks.json');
+const jwksTimeoutMs = 2_000;
+
+/** The auth Worker's keys, asked for once in a while and when a token names one that is not known yet. */
+const tokenKeysOf = (auth: Door) =>
+  createRemoteJWKSet(jwksUrl, {
+    timeoutDuration: jwksTimeoutMs,
+    [customFetch]: (url, options) => auth.fetch(new Request(url, options as RequestInit)),
+  });
+
 const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
+  PUBLIC_URL: publicUrl(),
   BUSINESS_TIME_ZONE: timeZone(),
   DEFAULT_CURRENCY: currency(),
   /** For bodies that staff send again. */
@@ -63,6 +75,8 @@ export function readApiSettings(env: Record<string, unknown>) {
     metricsOpen: values.METRICS_ACCESS === 'open',
     spaceLimitBytes:
       values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,
+    publicUrl: values.PUBLIC_URL,
+    tokenKeys: tokenKeysOf(values.AUTH),
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,
   };

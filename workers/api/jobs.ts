@@ -5,7 +5,7 @@ import { isJobName } from '../../shared/operations/job.ts';
 import { requestJob } from '../../shared/operations/request-job.ts';
 import { readJobs } from '../../shared/read/jobs.ts';
 import { refuse, type Scope } from '../app.ts';
-import { actorOf, type createCallerCheck } from '../caller.ts';
+import { actorOf, askedDatabase, type createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
 
@@ -21,8 +21,7 @@ export function jobRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSe
   routes.post('/:job/run', callerCheck('jobs:run'), async (c) => {
     const job = c.req.param('job');
     if (!isJobName(job)) return refuse(c, 'not_found');
-    const db = openDatabase(c.get('settings').database);
-    return c.json(await requestJob(db, { job, actor: actorOf(c.get('caller')) }), 202);
+    return c.json(await requestJob(askedDatabase(c), { job, actor: actorOf(c.get('caller')) }), 202);
   });
   return routes;
 }

@@ -34,7 +34,16 @@ export function createApi() {
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
   app.post('/api/v1/events', passOn('webhooks'));
   app.post('/api/v1/events/:channel', passOn('webhooks'));
-  app.all('/api/v1/auth/*', passOn('auth'));
+  for (const area of ['auth', 'users', 'roles', 'sessions', 'api-keys']) {
+    app.all(`/api/v1/${area}`, passOn('auth'));
+    app.all(`/api/v1/${area}/*`, passOn('auth'));
+  }
+  // Seed 004's paths.
+  for (const area of ['auth', 'users', 'roles']) {
+    app.all(`/api/${area}`, passOn('auth'));
+    app.all(`/api/${area}/*`, passOn('auth'));
+  }
+  app.get('/.well-known/jwks.json', passOn('auth'));
 
   app.get('/health', health);
   const mayReadMetrics = callerCheck('metrics:read');

@@ -7,8 +7,8 @@ import { type PaymentDetails, readPaymentsByReference } from '../../shared/read/
 import { type RequestContext, refuse } from '../app.ts';
 import { actorOf } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { exactJsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { exactJsonBody } from './json-body.ts';
 import { answerOnce, boundKey, keyHeader } from './once.ts';
 
 interface Shape {

@@ -12,8 +12,8 @@ import { readRejectedBodies } from '../../shared/read/channel-posts.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { actorOf, type createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { jsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { jsonBody } from './json-body.ts';
 import { page, pageParameters, validQuery } from './pages.ts';
 import { reason } from './reason.ts';
 

@@ -14,8 +14,8 @@ import { readReversals, readReversedState } from '../../shared/read/reversals.ts
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { actorOf, type createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { exactJsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { exactJsonBody } from './json-body.ts';
 import { type Answer, answerOnce, boundKey, keyHeader } from './once.ts';
 import { page, pageParameters, validQuery } from './pages.ts';
 

@@ -13,8 +13,8 @@ import { metadataLimit, type StagedRow } from '../../shared/staging/staged-row.t
 import { refuse, type Scope } from '../app.ts';
 import { actorOf, type createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { jsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { jsonBody } from './json-body.ts';
 import { pageParameters, validQuery } from './pages.ts';
 
 /** A positive bigint of Postgres. */

@@ -2,13 +2,16 @@
 
 import * as z from 'zod/mini';
 import { parseSettings, postgresUrl } from '../../shared/settings.ts';
-import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables, publicUrl } from '../settings.ts';
+import { tokenKeysSetting } from './token-keys.ts';
 
 const timeoutMs = 5_000;
 
 const variables = z.object({
   ...commonVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_auth'),
+  PUBLIC_URL: publicUrl(),
+  TOKEN_KEYS: tokenKeysSetting,
 });
 
 /** The names this Worker reads. */
@@ -24,6 +27,9 @@ export function readAuthSettings(env: Record<string, unknown>) {
       bound: values.POSTGRES,
       timeoutMs,
     },
+    publicUrl: values.PUBLIC_URL,
+    tokens: values.TOKEN_KEYS,
+    tokenKeys: values.TOKEN_KEYS.verify,
   };
 }
 export type AuthSettings = ReturnType<typeof readAuthSettings>;

@@ -1,16 +1,16 @@
-// The auth Worker: who a caller is. Today that is the holder of an API key.
+// The auth Worker: who a caller is.
 
 import { createApp } from '../app.ts';
-import { createCallerCheck } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { type AuthSettings, readAuthSettings } from './env.ts';
+import { readAuthSettings } from './env.ts';
+import { meRoutes } from './me.ts';
 
 export function createAuth() {
   const app = createApp('auth', readAuthSettings);
-  const callerCheck = createCallerCheck<AuthSettings>();
-  app.get('/api/v1/auth/me', callerCheck(), (c) => {
-    const { prefix, name, scopes, expiresAt } = c.get('caller');
-    return c.json({ kind: 'api_key', prefix, name, scopes, expiresAt });
+  app.route('/api/v1/auth', meRoutes);
+  app.get('/.well-known/jwks.json', (c) => {
+    c.header('cache-control', 'public, max-age=300');
+    return c.json(c.get('settings').tokens.published);
   });
   app.get('/health', async (c) => {
     await openDatabase(c.get('settings').database).query('select 1');

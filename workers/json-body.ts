@@ -1,10 +1,10 @@
 // Reads and validates the JSON body of a staff request, or answers why not, every fault at once.
 
 import type * as z from 'zod/mini';
-import { parseExactJson } from '../../shared/exact-json.ts';
-import { ok, type Result, refused } from '../../shared/result.ts';
-import { faultsOf, type RequestContext, refuse } from '../app.ts';
-import { readBody } from '../read-body.ts';
+import { parseExactJson } from '../shared/exact-json.ts';
+import { ok, type Result, refused } from '../shared/result.ts';
+import { faultsOf, type RequestContext, refuse } from './app.ts';
+import { readBody } from './read-body.ts';
 
 const limitBytes = 64 * 1024;
 const timeoutMs = 5_000;

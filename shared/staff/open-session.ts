@@ -1,0 +1,33 @@
+// Opens a session for somebody who has just shown who they are. A browser's has a secret, which is in the answer and
+// nowhere else; it is new for every session, so that nobody can know it beforehand.
+
+import type { Database } from '../database.ts';
+import { sha256 } from '../id.ts';
+import type { Person } from './caller.ts';
+import { saveSession } from './store.ts';
+
+export interface NewSession {
+  userId: string;
+  kind: Person['session']['kind'];
+  method: Person['source'];
+  /** What the client calls itself. */
+  device: string;
+  address: string | null;
+  idleSeconds: number;
+  lifetimeSeconds: number;
+}
+
+export const sessionSecret = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replace('=', '');
+
+export async function openSession(
+  db: Database,
+  session: NewSession,
+): Promise<{ id: string; secret: string | undefined }> {
+  const secret = session.kind === 'browser' ? sessionSecret() : undefined;
+  const id = await saveSession(db, { ...session, hash: secret === undefined ? null : await sha256(secret) });
+  return { id, secret };
+}

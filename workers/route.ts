@@ -1,0 +1,101 @@
+// A route declares what it needs and what it answers: permission, parameters, body, answers. From that one declaration it
+// is authorised and validated, described in OpenAPI, typed for clients, and tried by the tests with every role.
+
+import type { Context, Handler, MiddlewareHandler, TypedResponse } from 'hono';
+import type { StatusCode } from 'hono/utils/http-status';
+import type * as z from 'zod/mini';
+import type { Permission } from '../shared/staff/permissions.ts';
+import { faultsOf, refuse, type Scope } from './app.ts';
+import { authorise, type CallerSettings } from './caller.ts';
+import { jsonBody } from './json-body.ts';
+import type { ProblemCode } from './problem.ts';
+
+type ObjectSchema = z.ZodMiniObject;
+/** By status; null for an answer without a JSON body. */
+type Answers = Partial<Record<StatusCode, z.ZodMiniType | null>>;
+
+export interface RouteSpec {
+  /** `self`: every caller, about themselves. `open`: nobody is asked who they are; the reason is in the summary. */
+  permission: Permission | 'self' | 'open';
+  /** One line for the reference. */
+  summary: string;
+  /** Of what the path names: whatever does not match is not found. */
+  params?: ObjectSchema | undefined;
+  query?: ObjectSchema | undefined;
+  body?: ObjectSchema | undefined;
+  answers: Answers;
+  /** Beside those that every route may answer. */
+  problems?: readonly ProblemCode[] | undefined;
+  /** Heading in the reference. */
+  tag: string;
+  /** Another media type than JSON, of the answer. */
+  mediaType?: string | undefined;
+}
+
+type Input<Q, B> = {
+  in: (Q extends z.ZodMiniType ? { query: Asked<z.input<Q>> } : object) &
+    (B extends z.ZodMiniType ? { json: z.input<B> } : object);
+  out: (Q extends z.ZodMiniType ? { query: z.output<Q> } : object) &
+    (B extends z.ZodMiniType ? { json: z.output<B> } : object);
+};
+/** As a client writes a query. */
+type Asked<T> = { [K in keyof T]: T[K] extends string | undefined ? T[K] : string };
+
+/** What a client is told that it gets. */
+type Answered<A extends Answers> = {
+  [S in keyof A & StatusCode]: A[S] extends z.ZodMiniType
+    ? TypedResponse<z.output<A[S]>, S, 'json'>
+    : TypedResponse<object, S, 'body'>;
+}[keyof A & StatusCode];
+
+const specs = new WeakMap<object, RouteSpec>();
+
+/** What a registered handler was declared with; undefined for other middleware. */
+export const specOf = (handler: object): RouteSpec | undefined => specs.get(handler);
+
+/** The arguments of `app.get(...)` and the like. */
+export function route<
+  Path extends string,
+  A extends Answers,
+  Settings extends CallerSettings,
+  Q extends ObjectSchema | undefined = undefined,
+  B extends ObjectSchema | undefined = undefined,
+>(
+  path: Path,
+  spec: Omit<RouteSpec, 'query' | 'body' | 'answers'> & { query?: Q; body?: B; answers: A },
+  handle: (c: Context<Scope<Settings>, Path, Input<Q, B>>) => Response | Promise<Response>,
+): [
+  path: Path,
+  admit: MiddlewareHandler<Scope<Settings>, Path>,
+  handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
+] {
+  const admit: MiddlewareHandler = async (c, next) => {
+    if (spec.permission !== 'open') {
+      const refusal = await authorise(c, spec.permission === 'self' ? undefined : spec.permission);
+      if (refusal) return refusal;
+    }
+    if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
+    if (spec.query) {
+      const parsed = spec.query.safeParse(queryOf(c));
+      if (!parsed.success) return refuse(c, 'invalid_query', { errors: faultsOf(parsed.error) });
+      c.req.addValidatedData('query', parsed.data as object);
+    }
+    if (spec.body) {
+      const body = await jsonBody(c, spec.body);
+      if (!body.ok) return body.refusal;
+      c.req.addValidatedData('json', body.value as object);
+    }
+    return next();
+  };
+  specs.set(handle, spec);
+  return [path, admit, handle as never];
+}
+
+/** Each parameter's text; of one that is given several times, all of them. */
+const queryOf = (c: Context): Record<string, string | string[]> =>
+  Object.fromEntries(
+    Object.entries(c.req.queries()).map(([name, values]) => [
+      name,
+      values.length === 1 ? (values[0] as string) : values,
+    ]),
+  );

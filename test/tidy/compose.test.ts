@@ -15,6 +15,7 @@ import { readWorkersSettings } from '../../dev/workers.ts';
 import { roles } from '../../drizzle/migrate.ts';
 import { apiVariables } from '../../workers/api/env.ts';
 import { authVariables } from '../../workers/auth/env.ts';
+import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { webhooksVariables } from '../../workers/webhooks/env.ts';
 import { files, namesIn, read, root } from './repository.ts';
 
@@ -46,14 +47,17 @@ function environmentOf(name: string, given: Record<string, string> = {}): Record
   const environment = compose.services[name]?.environment ?? {};
   return Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, fill(value)]));
 }
-const channelSecret = { CHANNEL_STANDARD_SECRET: `whsec_${btoa('x'.repeat(32))}` };
+const edgeSecrets = {
+  CHANNEL_STANDARD_SECRET: `whsec_${btoa('x'.repeat(32))}`,
+  TOKEN_KEYS: await newTokenKeys(),
+};
 
 test('every process accepts the settings it gets', () => {
-  expect(readWorkersSettings(environmentOf('workers', channelSecret))).toMatchObject({
+  expect(readWorkersSettings(environmentOf('workers', edgeSecrets))).toMatchObject({
     host: '0.0.0.0',
     ports: { api: 8787, webhooks: 8788, auth: 8789 },
   });
-  expect(readEdgeSettings(environmentOf('edge', channelSecret))).toMatchObject({
+  expect(readEdgeSettings(environmentOf('edge', edgeSecrets))).toMatchObject({
     host: '0.0.0.0',
     ports: { api: 8787, webhooks: 8788, auth: 8789 },
   });

@@ -12,6 +12,7 @@ import { roles } from '../../drizzle/migrate.ts';
 import { apiNames, secretNames } from '../../shared/payments/channel.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
+import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
 import { files, namesIn, read } from './repository.ts';
 
@@ -67,6 +68,7 @@ const edge = {
   UPSTASH_REDIS_REST_URL: 'https://host',
   UPSTASH_REDIS_REST_TOKEN: '0123456789abcdef',
 };
+const tokenKeys = await newTokenKeys();
 const door = { fetch: async () => new Response() };
 const channels = {
   CHANNELS: '{"standard":{"scheme":"standard"},"servicing":{"scheme":"standard","events":true}}',
@@ -74,8 +76,22 @@ const channels = {
 
 test.each<[string, (env: Record<string, string>) => unknown, Record<string, string>]>([
   ['the webhooks Worker', readWebhooksSettings, { ...edge, ...channels }],
-  ['the auth Worker', readAuthSettings, edge],
-  ['the front door', (env) => readApiSettings({ ...env, WEBHOOKS: door, AUTH: door }), edge],
+  [
+    'the auth Worker',
+    (env) => {
+      const { tokens, tokenKeys: _, ...own } = readAuthSettings(env);
+      return { ...own, published: tokens.published };
+    },
+    { ...edge, TOKEN_KEYS: tokenKeys },
+  ],
+  [
+    'the front door',
+    (env) => {
+      const { tokenKeys: _, ...own } = readApiSettings({ ...env, WEBHOOKS: door, AUTH: door });
+      return own;
+    },
+    edge,
+  ],
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
   ['ingest', readIngestSettings, { DATABASE_URL: database }],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
@@ -98,6 +114,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
     {
       ...edge,
       ...channels,
+      TOKEN_KEYS: tokenKeys,
       WEBHOOKS_DATABASE_URL: database,
       AUTH_DATABASE_URL: database,
       API_DATABASE_URL: database,
@@ -114,6 +131,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
     {
       ...edge,
       ...channels,
+      TOKEN_KEYS: tokenKeys,
       WEBHOOKS_DATABASE_URL: database,
       AUTH_DATABASE_URL: database,
       API_DATABASE_URL: database,

@@ -8,6 +8,7 @@ import type { Permission } from '../shared/staff/permissions.ts';
 import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
 import { jsonBody } from './json-body.ts';
+import { limitAddress, limitSignIn } from './limits.ts';
 import type { ProblemCode } from './problem.ts';
 
 type ObjectSchema = z.ZodMiniObject;
@@ -26,6 +27,8 @@ export interface RouteSpec {
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
+  /** Takes passwords, codes or tokens from whoever comes: an address may try only a few in a minute. */
+  takesSecrets?: true;
   /** Heading in the reference. */
   tag: string;
   /** Another media type than JSON, of the answer. */
@@ -70,10 +73,8 @@ export function route<
   handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
 ] {
   const admit: MiddlewareHandler = async (c, next) => {
-    if (spec.permission !== 'open') {
-      const refusal = await authorise(c, spec.permission === 'self' ? undefined : spec.permission);
-      if (refusal) return refusal;
-    }
+    const refusal = (spec.takesSecrets && (await limitSignIn(c))) || (await admitCaller(c, spec.permission));
+    if (refusal) return refusal;
     if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
     if (spec.query) {
       const parsed = spec.query.safeParse(queryOf(c));
@@ -90,6 +91,9 @@ export function route<
   specs.set(handle, spec);
   return [path, admit, handle as never];
 }
+
+const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
+  permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
 
 /** Each parameter's text; of one that is given several times, all of them. */
 const queryOf = (c: Context): Record<string, string | string[]> =>

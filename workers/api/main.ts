@@ -3,6 +3,7 @@
 
 import { createApp, type RequestContext, refuse } from '../app.ts';
 import { createCallerCheck } from '../caller.ts';
+import { allowedOrigins, securityHeaders } from '../shield.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
@@ -22,6 +23,7 @@ export function createApi() {
   const app = createApp('api', readApiSettings);
   const callerCheck = createCallerCheck<ApiSettings>();
 
+  app.use(securityHeaders, allowedOrigins);
   // Nothing kept here can hold U+0000, and Postgres would take it for a fault.
   app.use(async (c, next) => (c.req.url.includes('%00') ? refuse(c, 'not_found') : next()));
 

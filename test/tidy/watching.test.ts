@@ -224,7 +224,7 @@ describe('the Kubernetes manifest', () => {
   });
 
   test('gives no process a setting that it does not read', () => {
-    const edge = [...files('workers/*/env.ts'), 'workers/settings.ts'].map(read).join('\n');
+    const edge = [...files('workers/*/env.ts'), ...files('workers/*settings.ts')].map(read).join('\n');
     for (const { name: process, env } of ours) {
       const sources = [
         sourcesOf(process),

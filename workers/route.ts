@@ -4,6 +4,7 @@
 import type { Context, Handler, MiddlewareHandler, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type * as z from 'zod/mini';
+import { parseExactJson } from '../shared/exact-json.ts';
 import type { Permission } from '../shared/staff/permissions.ts';
 import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
@@ -17,19 +18,29 @@ type Answers = Partial<Record<StatusCode, z.ZodMiniType | null>>;
 export interface RouteSpec {
   /** `self`: every caller, about themselves. `open`: nobody is asked who they are; the reason is in the summary. */
   permission: Permission | 'self' | 'open';
+  /** Where the settings say so, nobody is asked after all. */
+  openWhen?: ((settings: never) => boolean) | undefined;
   /** One line for the reference. */
   summary: string;
+  /** What the line cannot say. */
+  description?: string | undefined;
   /** Of what the path names: whatever does not match is not found. */
   params?: ObjectSchema | undefined;
   query?: ObjectSchema | undefined;
+  /** Described; the handler reads them. */
+  headers?: ObjectSchema | undefined;
   body?: ObjectSchema | undefined;
+  /** Of the body, whose numbers keep their source text. */
+  exactNumbers?: boolean | undefined;
+  /** Describes a body that the handler reads itself. */
+  bodyShape?: z.ZodMiniType | undefined;
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
   /** Heading in the reference. */
   tag: string;
-  /** Another media type than JSON, of the answer. */
-  mediaType?: string | undefined;
+  /** Another media type than JSON, of the answer; of several, JSON has the schema. */
+  mediaType?: string | readonly string[] | undefined;
 }
 
 type Input<Q, B> = {
@@ -53,7 +64,7 @@ const specs = new WeakMap<object, RouteSpec>();
 /** What a registered handler was declared with; undefined for other middleware. */
 export const specOf = (handler: object): RouteSpec | undefined => specs.get(handler);
 
-/** The arguments of `app.get(...)` and the like. */
+/** The arguments of `app.get(...)` and the like. A room takes its own from `routeFor`, which knows its settings. */
 export function route<
   Path extends string,
   A extends Answers,
@@ -70,7 +81,7 @@ export function route<
   handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
 ] {
   const admit: MiddlewareHandler = async (c, next) => {
-    if (spec.permission !== 'open') {
+    if (spec.permission !== 'open' && !spec.openWhen?.(c.get('settings') as never)) {
       const refusal = await authorise(c, spec.permission === 'self' ? undefined : spec.permission);
       if (refusal) return refusal;
     }
@@ -81,15 +92,30 @@ export function route<
       c.req.addValidatedData('query', parsed.data as object);
     }
     if (spec.body) {
-      const body = await jsonBody(c, spec.body);
+      const body = await jsonBody(c, spec.body, spec.exactNumbers ? parseExactJson : undefined);
       if (!body.ok) return body.refusal;
       c.req.addValidatedData('json', body.value as object);
     }
     return next();
   };
-  specs.set(handle, spec);
-  return [path, admit, handle as never];
+  // Of its own, so that two routes may share what they do.
+  const handler = (c: Parameters<typeof handle>[0]) => handle(c);
+  specs.set(handler, spec);
+  return [path, admit, handler as never];
 }
+
+/** `route` for handlers with these settings. */
+export const routeFor =
+  <Settings extends CallerSettings>() =>
+  <
+    Path extends string,
+    A extends Answers,
+    Q extends ObjectSchema | undefined = undefined,
+    B extends ObjectSchema | undefined = undefined,
+  >(
+    ...declared: Parameters<typeof route<Path, A, Settings, Q, B>>
+  ) =>
+    route(...declared);
 
 /** Each parameter's text; of one that is given several times, all of them. */
 const queryOf = (c: Context): Record<string, string | string[]> =>

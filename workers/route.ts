@@ -125,3 +125,19 @@ const queryOf = (c: Context): Record<string, string | string[]> =>
       values.length === 1 ? (values[0] as string) : values,
     ]),
   );
+
+/** A route as an app has it. */
+export interface Declared {
+  method: string;
+  path: string;
+  spec: RouteSpec;
+}
+
+/** Every declared route of an app, in the order of their registration. */
+export const declaredIn = (app: {
+  routes: ReadonlyArray<{ method: string; path: string; handler: object }>;
+}): Declared[] =>
+  app.routes.flatMap(({ method, path, handler }) => {
+    const spec = specOf(handler);
+    return spec ? [{ method, path, spec }] : [];
+  });

@@ -15,6 +15,7 @@ import { touch } from '../shared/staff/touch.ts';
 import { verifyAccessToken } from './access-token.ts';
 import { type CommonSettings, clientAddress, type RequestContext, refuse, waitUntilOf } from './app.ts';
 import { type EdgeDatabaseSettings, openDatabase } from './database.ts';
+import { type LimitSettings, limitAddress, limitCaller } from './limits.ts';
 
 /** What was revoked works on for at most this long in an isolate that has just seen it. */
 const knownForMs = 5_000;
@@ -27,6 +28,8 @@ export type CallerSettings = CommonSettings & {
   tokenKeys: JWTVerifyGetKey;
   /** Where browsers reach the front door, when that is not what requests say. */
   publicUrl: string | undefined;
+  limits: LimitSettings;
+  allowedOrigins: readonly string[];
 };
 
 /** The browser's session: opaque, out of scripts' reach, sent to this host alone. */
@@ -71,22 +74,27 @@ async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<
 const isExpired = (caller: Caller) =>
   caller.kind === 'key' && caller.expiresAt !== null && caller.expiresAt.getTime() <= Date.now();
 
-/** Whether a browser sent this from a page of ours. */
+/** Whether a browser sent this from a page of ours, or of an origin that is allowed to. */
 export function isOwnOrigin(c: Ctx): boolean {
   const origin = c.req.header('origin');
   if (origin === undefined) return c.req.header('sec-fetch-site') === 'same-origin';
-  return origin === new URL(c.get('settings').publicUrl ?? c.req.url).origin;
+  const { publicUrl, allowedOrigins } = c.get('settings');
+  return origin === new URL(publicUrl ?? c.req.url).origin || allowedOrigins.includes(origin);
 }
 
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
 
 /** Puts the caller into the context, or answers why not. `permission` undefined: whoever is somebody. */
 export async function authorise(c: Ctx, permission: Permission | undefined): Promise<Response | undefined> {
+  const tooMany = await limitAddress(c);
+  if (tooMany) return tooMany;
   const header = c.req.header('authorization');
   const cookie = header === undefined ? getCookie(c, sessionCookie) : undefined;
   const credential = cookie ?? bearerToken(header);
   const caller = credential && (await callerOf(c, credential, cookie !== undefined));
   if (!caller) return refuse(c, 'unauthenticated');
+  const tooBusy = await limitCaller(c, caller);
+  if (tooBusy) return tooBusy;
   // Browsers attach a cookie to whatever any page makes them send.
   if (cookie !== undefined && !isSafe(c.req.method) && !isOwnOrigin(c)) return refuse(c, 'cross_site');
   if (permission !== undefined) {

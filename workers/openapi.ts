@@ -198,7 +198,11 @@ function answersOf(declared: Declared, examples: Record<string, Example>): Recor
           : { schema: { type: 'string' }, ...(shape ? {} : shown) },
       ]),
     );
-    responses[status] = { description: meaningOf(Number(status)), headers, ...(mediaTypes[0] && { content }) };
+    responses[status] = {
+      description: meaningOf(Number(status)),
+      headers,
+      ...(mediaTypes[0] && { content }),
+    };
   }
   for (const [status, codes] of byStatus(problemsOf(declared))) {
     const titles = codes.map((code) => `\`${code}\`: ${problems[code][1]}`).join('. ');
@@ -242,7 +246,11 @@ const meaningOf = (status: number): string => meanings[status] ?? `Status ${stat
 export const components = (sessionCookie: string): Json => ({
   schemas: { Problem: schemaOf(problemShape, 'output') },
   headers: {
-    'request-id': { description: 'Names this request in the logs', required: true, schema: { type: 'string' } },
+    'request-id': {
+      description: 'Names this request in the logs',
+      required: true,
+      schema: { type: 'string' },
+    },
   },
   securitySchemes: {
     session: {

@@ -9,6 +9,7 @@ import type { Permission } from '../shared/staff/permissions.ts';
 import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
 import { jsonBody } from './json-body.ts';
+import { limitAddress, limitSignIn } from './limits.ts';
 import type { ProblemCode } from './problem.ts';
 
 type ObjectSchema = z.ZodMiniObject;
@@ -37,6 +38,8 @@ export interface RouteSpec {
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
+  /** Takes passwords, codes or tokens from whoever comes: an address may try only a few in a minute. */
+  takesSecrets?: true;
   /** Heading in the reference. */
   tag: string;
   /** Another media type than JSON, of the answer; of several, JSON has the schema. */
@@ -81,10 +84,11 @@ export function route<
   handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
 ] {
   const admit: MiddlewareHandler = async (c, next) => {
-    if (spec.permission !== 'open' && !spec.openWhen?.(c.get('settings') as never)) {
-      const refusal = await authorise(c, spec.permission === 'self' ? undefined : spec.permission);
-      if (refusal) return refusal;
-    }
+    const isOpen = spec.permission === 'open' || spec.openWhen?.(c.get('settings') as never) === true;
+    const refusal =
+      (spec.takesSecrets && (await limitSignIn(c))) ||
+      (await admitCaller(c, isOpen ? 'open' : spec.permission));
+    if (refusal) return refusal;
     if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
     if (spec.query) {
       const parsed = spec.query.safeParse(queryOf(c));
@@ -116,6 +120,9 @@ export const routeFor =
     ...declared: Parameters<typeof route<Path, A, Settings, Q, B>>
   ) =>
     route(...declared);
+
+const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
+  permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
 
 /** Each parameter's text; of one that is given several times, all of them. */
 const queryOf = (c: Context): Record<string, string | string[]> =>

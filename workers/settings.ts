@@ -10,9 +10,6 @@ export const httpUrl = (what: string) => url(what, ['http', 'https'], 'https://h
 export const restToken = (what: string) =>
   text(what).check(z.refine((value) => value.length >= 16, 'expected at least 16 characters'));
 
-/** Where browsers reach the front door; without it, wherever a request says it was sent to. */
-export const publicUrl = () => z.optional(httpUrl('where browsers reach the front door'));
-
 /** An object that a runtime binds, told by one of its methods. */
 export const binding = <T>(method: keyof T & string) =>
   z.optional(

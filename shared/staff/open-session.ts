@@ -3,19 +3,8 @@
 
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
-import type { Person } from './caller.ts';
+import type { NewSession } from './new-session.ts';
 import { saveSession } from './store.ts';
-
-export interface NewSession {
-  userId: string;
-  kind: Person['session']['kind'];
-  method: Person['source'];
-  /** What the client calls itself. */
-  device: string;
-  address: string | null;
-  idleSeconds: number;
-  lifetimeSeconds: number;
-}
 
 export const sessionSecret = (): string =>
   btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))

@@ -4,8 +4,8 @@ import { and, eq, isNull, or, sql } from 'drizzle-orm';
 import { apiKeys } from '../../drizzle/schema/staff.ts';
 import { type Database, tables } from '../database.ts';
 import type { Person, Service } from './caller.ts';
-import type { NewUser } from './create-user.ts';
-import type { NewSession } from './open-session.ts';
+import type { NewSession } from './new-session.ts';
+import type { NewUser } from './new-user.ts';
 import { isPermission, type Permission } from './permissions.ts';
 import { grantsOf } from './roles.ts';
 

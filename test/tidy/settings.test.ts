@@ -32,6 +32,7 @@ function parsedNames(): string[] {
     ...files('{workers,containers,dev}/**/settings.ts'),
     'containers/kafka-settings.ts',
     'dev/workers.ts',
+    'workers/staff-settings.ts',
   ];
   const inSchemas = schemas.flatMap((path) => namesIn(read(path), /(?<![\w'"])([A-Z][A-Z0-9_]{2,}):/g));
   const elsewhere = files('{workers,containers,shared,drizzle,dev,bench,test}/**/*.ts').flatMap((path) =>

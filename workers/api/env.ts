@@ -11,7 +11,8 @@ import {
   SettingsFault,
   timeZone,
 } from '../../shared/settings.ts';
-import { commonBindings, commonSettings, commonVariables, publicUrl } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import { staffSettings, staffVariables } from '../staff-settings.ts';
 
 const timeoutMs = 5_000;
 
@@ -37,8 +38,8 @@ const tokenKeysOf = (auth: Door) =>
 
 const variables = z.object({
   ...commonVariables,
+  ...staffVariables,
   DATABASE_URL: postgresUrl('the database, as role recoup_api'),
-  PUBLIC_URL: publicUrl(),
   BUSINESS_TIME_ZONE: timeZone(),
   DEFAULT_CURRENCY: currency(),
   /** For bodies that staff send again. */
@@ -63,6 +64,7 @@ export function readApiSettings(env: Record<string, unknown>) {
     );
   return {
     ...commonSettings(values),
+    ...staffSettings(values),
     database: {
       url: values.DATABASE_URL,
       fetchEndpoint: values.DATABASE_FETCH_ENDPOINT,
@@ -75,7 +77,6 @@ export function readApiSettings(env: Record<string, unknown>) {
     metricsOpen: values.METRICS_ACCESS === 'open',
     spaceLimitBytes:
       values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,
-    publicUrl: values.PUBLIC_URL,
     tokenKeys: tokenKeysOf(values.AUTH),
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,

@@ -3,6 +3,7 @@
 
 import { Hono } from 'hono';
 import { createApp, type RequestContext, refuse, type Scope } from '../app.ts';
+import { allowedOrigins, securityHeaders } from '../shield.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
@@ -34,6 +35,7 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
 export function createApi() {
   const app = createApp('api', readApiSettings);
 
+  app.use(securityHeaders, allowedOrigins);
   // Nothing kept here can hold U+0000, and Postgres would take it for a fault.
   app.use(async (c, next) => (c.req.url.includes('%00') ? refuse(c, 'not_found') : next()));
 

@@ -7,8 +7,8 @@ import { keepEvents } from '../../shared/stream/keep-events.ts';
 import type { KeptEvent } from '../../shared/stream/new-event.ts';
 import { type RequestContext, refuse } from '../app.ts';
 import { openDatabase } from '../database.ts';
+import { RateLimit } from '../rate-limit.ts';
 import type { WebhooksSettings } from './env.ts';
-import { RateLimit } from './rate-limit.ts';
 import { receiveSigned } from './signed-request.ts';
 
 const bodyLimit = 1024 * 1024;

@@ -7,10 +7,10 @@ import type { SignatureRefusal, SignedPart } from '../../shared/payments/channel
 import { ProviderFault } from '../../shared/payments/scheme.ts';
 import { verifySignature } from '../../shared/payments/verify-signature.ts';
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
+import { type RateLimit, rateLimitTimeoutMs } from '../rate-limit.ts';
 import { readBody } from '../read-body.ts';
 import { openRedis } from '../redis.ts';
 import type { WebhooksSettings } from './env.ts';
-import { type RateLimit, rateLimitTimeoutMs } from './rate-limit.ts';
 
 type Ctx = RequestContext<WebhooksSettings>;
 

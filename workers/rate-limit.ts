@@ -1,6 +1,6 @@
-// Limits requests per source and minute with @upstash/ratelimit. Each isolate takes a hundredth of the limit at a
-// time and spends it from memory, so that Redis is asked once per hundredth and not once per request. When Redis is
-// away or slow everybody passes: a webhook is signed, and refusing a payment would cost more than serving it.
+// Limits requests per source and minute with @upstash/ratelimit. Each isolate takes a portion of the limit at a
+// time and spends it from memory, so that Redis is asked once per portion and not once per request. When Redis is
+// away or slow everybody passes: refusing a payment or a colleague would cost more than serving them.
 
 import { Ratelimit } from '@upstash/ratelimit';
 import type { Redis } from '@upstash/redis/cloudflare';
@@ -21,9 +21,9 @@ export class RateLimit {
   #portion: number;
   #leases = new Map<string, Lease>();
 
-  constructor(perMinute: number) {
+  constructor(perMinute: number, portions = 100) {
     this.#perMinute = perMinute;
-    this.#portion = Math.max(1, Math.floor(perMinute / 100));
+    this.#portion = Math.max(1, Math.floor(perMinute / portions));
   }
 
   /** Undefined when the source may go on, else the seconds until it may. */

@@ -2,7 +2,6 @@
 // permission lets them in. Who lacks it is told the same as about something that does not exist, before anything is
 // looked up. Headers that claim an identity are not read.
 
-import type { MiddlewareHandler } from 'hono';
 import { getCookie } from 'hono/cookie';
 import type { JWTVerifyGetKey } from 'jose';
 import type { Asker } from '../shared/audit/asker.ts';
@@ -14,14 +13,7 @@ import { sessionById, sessionBySecret } from '../shared/staff/find-session.ts';
 import type { Permission } from '../shared/staff/permissions.ts';
 import { touch } from '../shared/staff/touch.ts';
 import { verifyAccessToken } from './access-token.ts';
-import {
-  type CommonSettings,
-  clientAddress,
-  type RequestContext,
-  refuse,
-  type Scope,
-  waitUntilOf,
-} from './app.ts';
+import { type CommonSettings, clientAddress, type RequestContext, refuse, waitUntilOf } from './app.ts';
 import { type EdgeDatabaseSettings, openDatabase } from './database.ts';
 import { type LimitSettings, limitAddress, limitCaller } from './limits.ts';
 
@@ -111,13 +103,6 @@ export async function authorise(c: Ctx, permission: Permission | undefined): Pro
   }
   c.set('caller', caller);
   return undefined;
-}
-
-/** As a middleware. */
-export function createCallerCheck<Settings extends CallerSettings>() {
-  return (permission?: Permission): MiddlewareHandler<Scope<Settings>> =>
-    async (c, next) =>
-      (await authorise(c as unknown as Ctx, permission)) ?? next();
 }
 
 /** How a write names the caller. */

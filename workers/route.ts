@@ -4,6 +4,7 @@
 import type { Context, Handler, MiddlewareHandler, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type * as z from 'zod/mini';
+import { parseExactJson } from '../shared/exact-json.ts';
 import type { Permission } from '../shared/staff/permissions.ts';
 import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
@@ -18,12 +19,22 @@ type Answers = Partial<Record<StatusCode, z.ZodMiniType | null>>;
 export interface RouteSpec {
   /** `self`: every caller, about themselves. `open`: nobody is asked who they are; the reason is in the summary. */
   permission: Permission | 'self' | 'open';
+  /** Where the settings say so, nobody is asked after all. */
+  openWhen?: ((settings: never) => boolean) | undefined;
   /** One line for the reference. */
   summary: string;
+  /** What the line cannot say. */
+  description?: string | undefined;
   /** Of what the path names: whatever does not match is not found. */
   params?: ObjectSchema | undefined;
   query?: ObjectSchema | undefined;
+  /** Described; the handler reads them. */
+  headers?: ObjectSchema | undefined;
   body?: ObjectSchema | undefined;
+  /** Of the body, whose numbers keep their source text. */
+  exactNumbers?: boolean | undefined;
+  /** Describes a body that the handler reads itself. */
+  bodyShape?: z.ZodMiniType | undefined;
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
@@ -31,8 +42,8 @@ export interface RouteSpec {
   takesSecrets?: true;
   /** Heading in the reference. */
   tag: string;
-  /** Another media type than JSON, of the answer. */
-  mediaType?: string | undefined;
+  /** Another media type than JSON, of the answer; of several, JSON has the schema. */
+  mediaType?: string | readonly string[] | undefined;
 }
 
 type Input<Q, B> = {
@@ -56,7 +67,7 @@ const specs = new WeakMap<object, RouteSpec>();
 /** What a registered handler was declared with; undefined for other middleware. */
 export const specOf = (handler: object): RouteSpec | undefined => specs.get(handler);
 
-/** The arguments of `app.get(...)` and the like. */
+/** The arguments of `app.get(...)` and the like. A room takes its own from `routeFor`, which knows its settings. */
 export function route<
   Path extends string,
   A extends Answers,
@@ -73,7 +84,10 @@ export function route<
   handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
 ] {
   const admit: MiddlewareHandler = async (c, next) => {
-    const refusal = (spec.takesSecrets && (await limitSignIn(c))) || (await admitCaller(c, spec.permission));
+    const isOpen = spec.permission === 'open' || spec.openWhen?.(c.get('settings') as never) === true;
+    const refusal =
+      (spec.takesSecrets && (await limitSignIn(c))) ||
+      (await admitCaller(c, isOpen ? 'open' : spec.permission));
     if (refusal) return refusal;
     if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
     if (spec.query) {
@@ -82,15 +96,30 @@ export function route<
       c.req.addValidatedData('query', parsed.data as object);
     }
     if (spec.body) {
-      const body = await jsonBody(c, spec.body);
+      const body = await jsonBody(c, spec.body, spec.exactNumbers ? parseExactJson : undefined);
       if (!body.ok) return body.refusal;
       c.req.addValidatedData('json', body.value as object);
     }
     return next();
   };
-  specs.set(handle, spec);
-  return [path, admit, handle as never];
+  // Of its own, so that two routes may share what they do.
+  const handler = (c: Parameters<typeof handle>[0]) => handle(c);
+  specs.set(handler, spec);
+  return [path, admit, handler as never];
 }
+
+/** `route` for handlers with these settings. */
+export const routeFor =
+  <Settings extends CallerSettings>() =>
+  <
+    Path extends string,
+    A extends Answers,
+    Q extends ObjectSchema | undefined = undefined,
+    B extends ObjectSchema | undefined = undefined,
+  >(
+    ...declared: Parameters<typeof route<Path, A, Settings, Q, B>>
+  ) =>
+    route(...declared);
 
 const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
   permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
@@ -103,3 +132,19 @@ const queryOf = (c: Context): Record<string, string | string[]> =>
       values.length === 1 ? (values[0] as string) : values,
     ]),
   );
+
+/** A route as an app has it. */
+export interface Declared {
+  method: string;
+  path: string;
+  spec: RouteSpec;
+}
+
+/** Every declared route of an app, in the order of their registration. */
+export const declaredIn = (app: {
+  routes: ReadonlyArray<{ method: string; path: string; handler: object }>;
+}): Declared[] =>
+  app.routes.flatMap(({ method, path, handler }) => {
+    const spec = specOf(handler);
+    return spec ? [{ method, path, spec }] : [];
+  });

@@ -15,12 +15,14 @@ import { replayDeadLetters } from '../../shared/dead-letters/replay-dead-letters
 import { isUuid } from '../../shared/id.ts';
 import { readDeadLetter, readDeadLetters } from '../../shared/read/dead-letters.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
-import { actorOf, type createCallerCheck } from '../caller.ts';
+import { actorOf, askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { jsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { page, pageParameters, validQuery } from './pages.ts';
+import { page, pageParameters } from './pages.ts';
 import { reason } from './reason.ts';
+import { route } from './route.ts';
+import { deadLetter, wholeDeadLetter } from './shapes/operations.ts';
+import { byId, pageOf, uuid } from './shapes/values.ts';
 
 const listParameters = z.object({
   ...pageParameters,
@@ -68,58 +70,141 @@ const replaying = z.object(choice);
 const discarding = z.object({ ...choice, reason });
 const discardingOne = z.object({ reason });
 
-export function deadLetterRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
-  const routes = new Hono<Scope<ApiSettings>>();
-  const databaseOf = (c: RequestContext<ApiSettings>) => openDatabase(c.get('settings').database);
+/** What became of many; those that were not decided are of the ids that were asked for. */
+const manyDecided = <Outcome extends 'replayed' | 'discarded'>(outcome: Outcome) =>
+  z.object({
+    [outcome]: z.int(),
+    refused: z.array(
+      z.discriminatedUnion('code', [
+        z.object({ id: uuid, code: z.literal('not_found') }),
+        z.object({
+          id: uuid,
+          code: z.literal('already_decided'),
+          decision: z.enum(['replayed', 'discarded']),
+        }),
+      ]),
+    ),
+    left: z.int(),
+  } as Record<Outcome | 'left', z.ZodMiniNumber> & { refused: z.ZodMiniType });
 
-  routes.get('/', callerCheck('dead-letters:read'), validQuery(listParameters), async (c) => {
-    const { limit, after, ...filter } = c.req.valid('query');
-    const { rows, next } = await readDeadLetters(databaseOf(c), filter, after, limit);
-    return c.json(page(rows, next));
-  });
+const tag = 'Dead letters';
 
-  routes.get('/:id', callerCheck('dead-letters:read'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const letter = await readDeadLetter(databaseOf(c), id);
-    return letter ? c.json(letter) : refuse(c, 'not_found');
-  });
-
-  routes.post('/replay', callerCheck('dead-letters:replay'), async (c) => {
-    const body = await jsonBody(c, replaying);
-    if (!body.ok) return body.refusal;
-    const chosen = chosenOf(body.value);
-    if (!chosen) return refuseChoice(c);
-    const by = { actor: actorOf(c.get('caller')) };
-    return many(c, 'replayed', await replayDeadLetters(databaseOf(c), chosen, by));
-  });
-
-  routes.post('/discard', callerCheck('dead-letters:discard'), async (c) => {
-    const body = await jsonBody(c, discarding);
-    if (!body.ok) return body.refusal;
-    const chosen = chosenOf(body.value);
-    if (!chosen) return refuseChoice(c);
-    const why = { reason: body.value.reason, actor: actorOf(c.get('caller')) };
-    return many(c, 'discarded', await discardDeadLetters(databaseOf(c), chosen, why));
-  });
-
-  routes.post('/:id/replay', callerCheck('dead-letters:replay'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const by = { actor: actorOf(c.get('caller')) };
-    return one(c, 'replayed', await replayDeadLetters(databaseOf(c), { ids: [id] }, by));
-  });
-
-  routes.post('/:id/discard', callerCheck('dead-letters:discard'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const body = await jsonBody(c, discardingOne);
-    if (!body.ok) return body.refusal;
-    const why = { reason: body.value.reason, actor: actorOf(c.get('caller')) };
-    return one(c, 'discarded', await discardDeadLetters(databaseOf(c), { ids: [id] }, why));
-  });
-  return routes;
-}
+export const deadLetterRoutes = new Hono<Scope<ApiSettings>>()
+  .get(
+    ...route(
+      '/',
+      {
+        permission: 'dead-letters:read',
+        summary: 'Events that could not be folded, newest first',
+        description: 'Without what the events say about people.',
+        tag,
+        query: listParameters,
+        answers: { 200: pageOf(deadLetter) },
+      },
+      async (c) => {
+        const { limit, after, ...filter } = c.req.valid('query');
+        const db = openDatabase(c.get('settings').database);
+        const { rows, next } = await readDeadLetters(db, filter, after, limit);
+        return c.json(page(rows, next));
+      },
+    ),
+  )
+  .get(
+    ...route(
+      '/:id',
+      {
+        permission: 'dead-letters:read',
+        summary: 'One letter, whole',
+        tag,
+        params: byId,
+        answers: { 200: wholeDeadLetter },
+      },
+      async (c) => {
+        const letter = await readDeadLetter(openDatabase(c.get('settings').database), c.req.param('id'));
+        return letter ? c.json(letter) : refuse(c, 'not_found');
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/replay',
+      {
+        permission: 'dead-letters:replay',
+        summary: 'Has many read and folded again',
+        description: 'Either `ids`, or a `filter`: of what it matches the oldest 500.',
+        tag,
+        body: replaying,
+        answers: { 200: manyDecided('replayed') },
+      },
+      async (c) => {
+        const chosen = chosenOf(c.req.valid('json'));
+        if (!chosen) return refuseChoice(c);
+        const by = { actor: actorOf(c.get('caller')) };
+        return many(c, 'replayed', await replayDeadLetters(askedDatabase(c), chosen, by));
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/discard',
+      {
+        permission: 'dead-letters:discard',
+        summary: 'Nothing comes of many',
+        description: 'Either `ids`, or a `filter`: of what it matches the oldest 500.',
+        tag,
+        body: discarding,
+        answers: { 200: manyDecided('discarded') },
+      },
+      async (c) => {
+        const body = c.req.valid('json');
+        const chosen = chosenOf(body);
+        if (!chosen) return refuseChoice(c);
+        const why = { reason: body.reason, actor: actorOf(c.get('caller')) };
+        return many(c, 'discarded', await discardDeadLetters(askedDatabase(c), chosen, why));
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/:id/replay',
+      {
+        permission: 'dead-letters:replay',
+        summary: 'Has the event read and folded again',
+        description: 'It needs no body.',
+        tag,
+        params: byId,
+        answers: { 200: z.object({ status: z.literal('replayed') }) },
+        problems: ['already_decided'],
+      },
+      async (c) => {
+        const by = { actor: actorOf(c.get('caller')) };
+        return one(
+          c,
+          'replayed',
+          await replayDeadLetters(askedDatabase(c), { ids: [c.req.param('id')] }, by),
+        );
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/:id/discard',
+      {
+        permission: 'dead-letters:discard',
+        summary: 'Nothing comes of the event',
+        tag,
+        params: byId,
+        body: discardingOne,
+        answers: { 200: z.object({ status: z.literal('discarded') }) },
+        problems: ['already_decided'],
+      },
+      async (c) => {
+        const why = { reason: c.req.valid('json').reason, actor: actorOf(c.get('caller')) };
+        const decided = await discardDeadLetters(askedDatabase(c), { ids: [c.req.param('id')] }, why);
+        return one(c, 'discarded', decided);
+      },
+    ),
+  );
 
 /** Undefined unless it is exactly one of the two. */
 function chosenOf({ ids, filter }: z.output<typeof replaying>): Chosen | undefined {

@@ -1,12 +1,10 @@
 // Lists come in keyset pages: `limit` and an opaque `after`, answered as {data, next}. A page never shifts when rows
 // are added in front of it.
 
-import { zValidator } from '@hono/zod-validator';
 import * as z from 'zod/mini';
 import { parseInstant } from '../../shared/calendar-date.ts';
 import { isUuid } from '../../shared/id.ts';
 import type { PageKey } from '../../shared/read/page.ts';
-import { faultsOf, refuse } from '../app.ts';
 
 const limitDefault = 50;
 const limitMaximum = 200;
@@ -27,23 +25,23 @@ function decode(text: string): PageKey | undefined {
 export const pageParameters = {
   limit: z.pipe(
     z._default(
-      z
-        .string()
-        .check(
-          z.refine(
-            (text) => /^\d{1,3}$/.test(text) && +text >= 1 && +text <= limitMaximum,
-            `expected 1 to ${limitMaximum}`,
-          ),
+      z.string().check(
+        z.refine(
+          (text) => /^\d{1,3}$/.test(text) && +text >= 1 && +text <= limitMaximum,
+          `expected 1 to ${limitMaximum}`,
         ),
+        z.meta({ pattern: `^([1-9][0-9]?|1[0-9]{2}|${limitMaximum})$` }),
+      ),
       String(limitDefault),
     ),
     z.transform(Number),
   ),
   after: z.optional(
     z.pipe(
-      z
-        .string()
-        .check(z.refine((text) => decode(text) !== undefined, 'expected the `next` of an earlier page')),
+      z.string().check(
+        z.refine((text) => decode(text) !== undefined, 'expected the `next` of an earlier page'),
+        z.meta({ description: 'The `next` of an earlier page' }),
+      ),
       z.transform((text) => decode(text) as PageKey),
     ),
   ),
@@ -53,9 +51,3 @@ export const page = <Row>(data: Row[], next: PageKey | undefined) => ({
   data,
   next: next ? encode(next) : null,
 });
-
-/** Validates the query; every fault is answered at once. */
-export const validQuery = <S extends z.ZodMiniObject>(schema: S) =>
-  zValidator('query', schema, (result, c) => {
-    if (!result.success) return refuse(c, 'invalid_query', { errors: faultsOf(result.error) });
-  });

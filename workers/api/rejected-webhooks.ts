@@ -2,7 +2,6 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { isUuid } from '../../shared/id.ts';
 import {
   dismissRejectedBody,
   type RejectedBodyRefusal,
@@ -10,12 +9,14 @@ import {
 } from '../../shared/payments/resend-rejected-body.ts';
 import { readRejectedBodies } from '../../shared/read/channel-posts.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
-import { actorOf, type createCallerCheck } from '../caller.ts';
+import { actorOf, askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { jsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { page, pageParameters, validQuery } from './pages.ts';
+import { page, pageParameters } from './pages.ts';
 import { reason } from './reason.ts';
+import { route } from './route.ts';
+import { arrived, rejectedBody } from './shapes/operations.ts';
+import { byId, pageOf } from './shapes/values.ts';
 
 const listParameters = z.object({
   ...pageParameters,
@@ -31,45 +32,88 @@ const dismissal = z.object({ reason });
 type Row = Awaited<ReturnType<typeof readRejectedBodies>>['rows'][number];
 const shown = (row: Row) => ({ ...row, refusal: JSON.parse(row.refusal) });
 
-export function rejectedWebhookRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
-  const routes = new Hono<Scope<ApiSettings>>();
+const tag = 'Rejected webhooks';
 
-  routes.get('/', callerCheck('rejected:read'), validQuery(listParameters), async (c) => {
-    const { limit, after, status, channel } = c.req.valid('query');
-    const db = openDatabase(c.get('settings').database);
-    const { rows, next } = await readRejectedBodies(db, { status, channel }, after, limit);
-    return c.json(page(rows.map(shown), next));
-  });
-
-  routes.get('/:id', callerCheck('rejected:read'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const { rows } = await readRejectedBodies(openDatabase(c.get('settings').database), { id }, undefined, 1);
-    return rows[0] ? c.json(shown(rows[0])) : refuse(c, 'not_found');
-  });
-
-  routes.post('/:id/resend', callerCheck('rejected:resend'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const body = await jsonBody(c, resending);
-    if (!body.ok) return body.refusal;
-    const { database, channels, business } = c.get('settings');
-    const what = { id, corrected: body.value.body ?? null, actor: actorOf(c.get('caller')) };
-    const resent = await resendRejectedBody(openDatabase(database), what, channels, business);
-    return resent.ok ? c.json({ status: 'resent', results: resent.value }) : refuseBody(c, resent.refusal);
-  });
-
-  routes.post('/:id/dismiss', callerCheck('rejected:resend'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const body = await jsonBody(c, dismissal);
-    if (!body.ok) return body.refusal;
-    const what = { id, reason: body.value.reason, actor: actorOf(c.get('caller')) };
-    const dismissed = await dismissRejectedBody(openDatabase(c.get('settings').database), what);
-    return dismissed.ok ? c.json({ status: 'dismissed' }) : refuseBody(c, dismissed.refusal);
-  });
-  return routes;
-}
+export const rejectedWebhookRoutes = new Hono<Scope<ApiSettings>>()
+  .get(
+    ...route(
+      '/',
+      {
+        permission: 'rejected:read',
+        summary: 'Signed bodies that could not be read, newest first by when they were first seen',
+        tag,
+        query: listParameters,
+        answers: { 200: pageOf(rejectedBody) },
+      },
+      async (c) => {
+        const { limit, after, status, channel } = c.req.valid('query');
+        const db = openDatabase(c.get('settings').database);
+        const { rows, next } = await readRejectedBodies(db, { status, channel }, after, limit);
+        return c.json(page(rows.map(shown), next));
+      },
+    ),
+  )
+  .get(
+    ...route(
+      '/:id',
+      {
+        permission: 'rejected:read',
+        summary: 'One such body, masked',
+        tag,
+        params: byId,
+        answers: { 200: rejectedBody },
+      },
+      async (c) => {
+        const db = openDatabase(c.get('settings').database);
+        const { rows } = await readRejectedBodies(db, { id: c.req.param('id') }, undefined, 1);
+        return rows[0] ? c.json(shown(rows[0])) : refuse(c, 'not_found');
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/:id/resend',
+      {
+        permission: 'rejected:resend',
+        summary: 'Its channel reads it again, and what is in it is recorded',
+        description: 'As it is kept, or the text `body` in its place.',
+        tag,
+        params: byId,
+        body: resending,
+        answers: { 200: z.object({ status: z.literal('resent'), results: z.array(arrived) }) },
+        problems: ['already_decided', 'masked_body', 'unknown_channel', 'malformed_body'],
+      },
+      async (c) => {
+        const { channels, business } = c.get('settings');
+        const { body: corrected = null } = c.req.valid('json');
+        const what = { id: c.req.param('id'), corrected, actor: actorOf(c.get('caller')) };
+        const resent = await resendRejectedBody(askedDatabase(c), what, channels, business);
+        return resent.ok
+          ? c.json({ status: 'resent', results: resent.value })
+          : refuseBody(c, resent.refusal);
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/:id/dismiss',
+      {
+        permission: 'rejected:resend',
+        summary: 'Nothing is recorded; it stays with the reason',
+        tag,
+        params: byId,
+        body: dismissal,
+        answers: { 200: z.object({ status: z.literal('dismissed') }) },
+        problems: ['already_decided'],
+      },
+      async (c) => {
+        const { reason } = c.req.valid('json');
+        const what = { id: c.req.param('id'), reason, actor: actorOf(c.get('caller')) };
+        const dismissed = await dismissRejectedBody(askedDatabase(c), what);
+        return dismissed.ok ? c.json({ status: 'dismissed' }) : refuseBody(c, dismissed.refusal);
+      },
+    ),
+  );
 
 function refuseBody(c: RequestContext<ApiSettings>, refusal: RejectedBodyRefusal): Response {
   switch (refusal.kind) {

@@ -2,8 +2,6 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { isUuid } from '../../shared/id.ts';
-import { isReferenceNumber } from '../../shared/payments/payment.ts';
 import type { Reversed } from '../../shared/payments/reversal.ts';
 import { reversePaymentOnce } from '../../shared/payments/reverse-payment-once.ts';
 import {
@@ -12,12 +10,15 @@ import {
 } from '../../shared/payments/staff-request.ts';
 import { readReversals, readReversedState } from '../../shared/read/reversals.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
-import { actorOf, type createCallerCheck } from '../caller.ts';
+import { actorOf, askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import { exactJsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
 import { type Answer, answerOnce, boundKey, keyHeader } from './once.ts';
-import { page, pageParameters, validQuery } from './pages.ts';
+import { page, pageParameters } from './pages.ts';
+import { route } from './route.ts';
+import { reversal as shape } from './shapes/payments.ts';
+import { byId, pageOf } from './shapes/values.ts';
 
 const listParameters = z.object({
   ...pageParameters,
@@ -28,6 +29,7 @@ const listParameters = z.object({
 /** A duplicate is answered 200, whatever the first one has come to. */
 const statuses = { applied: 201, held: 202, duplicate: 200 } as const;
 
+/** `:reference` is one that can be. */
 export function createReverser() {
   let kept: { settings: ApiSettings; readReversal: ReadReversalRequest } | undefined;
 
@@ -37,7 +39,6 @@ export function createReverser() {
       kept = { settings, readReversal: createReversalRequestReader(settings.business) };
     }
     const referenceNumber = c.req.param('reference') ?? '';
-    if (!isReferenceNumber(referenceNumber)) return refuse(c, 'not_found');
     const key = keyHeader(c);
     if (!key.ok) return key.refusal;
     const json = await exactJsonBody(c);
@@ -49,7 +50,7 @@ export function createReverser() {
     );
     if (!reversal.ok) return refuse(c, 'invalid_request', { errors: reversal.refusal });
 
-    const db = openDatabase(settings.database);
+    const db = askedDatabase(c);
     // When it was asked for does not make another request of it.
     const { occurredAt: _, ...understood } = reversal.value;
     const bound = await boundKey(c, key.value, understood);
@@ -79,21 +80,35 @@ export function createReverser() {
   };
 }
 
-export function reversalRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
-  const routes = new Hono<Scope<ApiSettings>>();
+const tag = 'Reversals';
 
-  routes.get('/', callerCheck('payments:read'), validQuery(listParameters), async (c) => {
-    const { limit, after, status, reference } = c.req.valid('query');
-    const db = openDatabase(c.get('settings').database);
-    const { rows, next } = await readReversals(db, { status, referenceNumber: reference }, after, limit);
-    return c.json(page(rows, next));
-  });
-
-  routes.get('/:id', callerCheck('payments:read'), async (c) => {
-    const id = c.req.param('id');
-    if (!isUuid(id)) return refuse(c, 'not_found');
-    const { rows } = await readReversals(openDatabase(c.get('settings').database), { id }, undefined, 1);
-    return rows[0] ? c.json(rows[0]) : refuse(c, 'not_found');
-  });
-  return routes;
-}
+export const reversalRoutes = new Hono<Scope<ApiSettings>>()
+  .get(
+    ...route(
+      '/',
+      {
+        permission: 'payments:read',
+        summary: 'Reversals of staff and of channels, newest first',
+        tag,
+        query: listParameters,
+        answers: { 200: pageOf(shape) },
+      },
+      async (c) => {
+        const { limit, after, status, reference } = c.req.valid('query');
+        const db = openDatabase(c.get('settings').database);
+        const { rows, next } = await readReversals(db, { status, referenceNumber: reference }, after, limit);
+        return c.json(page(rows, next));
+      },
+    ),
+  )
+  .get(
+    ...route(
+      '/:id',
+      { permission: 'payments:read', summary: 'One reversal', tag, params: byId, answers: { 200: shape } },
+      async (c) => {
+        const db = openDatabase(c.get('settings').database);
+        const { rows } = await readReversals(db, { id: c.req.param('id') }, undefined, 1);
+        return rows[0] ? c.json(rows[0]) : refuse(c, 'not_found');
+      },
+    ),
+  );

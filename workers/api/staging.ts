@@ -3,19 +3,22 @@
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import { parseInstant } from '../../shared/calendar-date.ts';
-import { isNumberSource, type NumberSource, parseExactJson, readExactJson } from '../../shared/exact-json.ts';
+import { isNumberSource, type NumberSource, readExactJson } from '../../shared/exact-json.ts';
 import { requestJob } from '../../shared/operations/request-job.ts';
 import { identifier } from '../../shared/payments/payment-body.ts';
 import { currencyMessage, isCurrency } from '../../shared/payments/payment-fields.ts';
 import { type QuarantinedRow, readQuarantined, readStagingChanges } from '../../shared/read/staging.ts';
 import { correctStaged, releaseLimit, releaseStaged } from '../../shared/staging/correct-staged.ts';
 import { metadataLimit, type StagedRow } from '../../shared/staging/staged-row.ts';
-import { refuse, type Scope } from '../app.ts';
-import { actorOf, type createCallerCheck } from '../caller.ts';
+import { type RequestContext, refuse, type Scope } from '../app.ts';
+import { actorOf, askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { jsonBody } from '../json-body.ts';
 import type { ApiSettings } from './env.ts';
-import { pageParameters, validQuery } from './pages.ts';
+import { requestedRun } from './jobs.ts';
+import { pageParameters } from './pages.ts';
+import { route } from './route.ts';
+import { quarantinedRow, quarantinedRowWithChanges } from './shapes/operations.ts';
+import { pageOf } from './shapes/values.ts';
 
 /** A positive bigint of Postgres. */
 const isRowId = (text: string) => /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 9223372036854775807n;
@@ -131,83 +134,139 @@ const shown = (row: QuarantinedRow) => ({
   metadata: row.metadata !== null && row.metadata.length > metadataLimit ? row.metadata : exact(row.metadata),
 });
 
-export function stagingRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
-  const routes = new Hono<Scope<ApiSettings>>();
+const byRowId = z.object({
+  id: z.string().check(z.refine(isRowId), z.meta({ pattern: '^[1-9][0-9]{0,17}$' })),
+});
 
-  /** The same as asking for the job by its name. */
-  routes.post('/run', callerCheck('jobs:run'), async (c) => {
-    const db = openDatabase(c.get('settings').database);
-    return c.json(await requestJob(db, { job: 'staging', actor: actorOf(c.get('caller')) }), 202);
-  });
+const refuseBody = (c: RequestContext<ApiSettings>, message: string) =>
+  refuse(c, 'invalid_request', { errors: [{ field: 'body', code: 'invalid', message }] });
 
-  routes.get('/quarantined', callerCheck('staging:read'), validQuery(listParameters), async (c) => {
-    const { limit, after, reason } = c.req.valid('query');
-    const db = openDatabase(c.get('settings').database);
-    const { rows, next } = await readQuarantined(db, { reason }, after, limit);
-    return c.json({ data: rows.map(shown), next: next === undefined ? null : encode(next) });
-  });
+const tag = 'Staged rows';
 
-  routes.get('/quarantined/:id', callerCheck('staging:read'), async (c) => {
-    const id = c.req.param('id');
-    if (!isRowId(id)) return refuse(c, 'not_found');
-    const db = openDatabase(c.get('settings').database);
-    const [{ rows }, changes] = await Promise.all([
-      readQuarantined(db, { id }, undefined, 1),
-      readStagingChanges(db, id),
-    ]);
-    if (!rows[0]) return refuse(c, 'not_found');
-    const history = changes.map((change) => ({
-      ...change,
-      before: exact(change.before),
-      after: exact(change.after),
-    }));
-    return c.json({ ...shown(rows[0]), changes: history });
-  });
-
-  routes.patch('/quarantined/:id', callerCheck('staging:correct'), async (c) => {
-    const id = c.req.param('id');
-    if (!isRowId(id)) return refuse(c, 'not_found');
-    const body = await jsonBody(c, correction, parseExactJson);
-    if (!body.ok) return body.refusal;
-    const changes = changesOf(body.value);
-    if (Object.keys(changes).length === 0) {
-      const errors = [{ field: 'body', code: 'invalid', message: 'expected at least one field to correct' }];
-      return refuse(c, 'invalid_request', { errors });
-    }
-    const actor = actorOf(c.get('caller'));
-    const db = openDatabase(c.get('settings').database);
-    const corrected = await correctStaged(db, { id, changes, note: body.value.note ?? null, actor });
-    return corrected ? c.json({ status: 'corrected' }) : refuse(c, 'not_found');
-  });
-
-  routes.post('/quarantined/:id/release', callerCheck('staging:correct'), async (c) => {
-    const id = c.req.param('id');
-    if (!isRowId(id)) return refuse(c, 'not_found');
-    const body = await jsonBody(c, release);
-    if (!body.ok) return body.refusal;
-    const actor = actorOf(c.get('caller'));
-    const db = openDatabase(c.get('settings').database);
-    const released = await releaseStaged(db, {
-      ids: [id],
-      reason: null,
-      note: body.value.note ?? null,
-      actor,
-    });
-    return released > 0 ? c.json({ status: 'released' }) : refuse(c, 'not_found');
-  });
-
-  routes.post('/quarantined/release', callerCheck('staging:correct'), async (c) => {
-    const body = await jsonBody(c, releaseMany);
-    if (!body.ok) return body.refusal;
-    const { ids = null, reason = null, note: why = null } = body.value;
-    if (ids === null && reason === null) {
-      const errors = [{ field: 'body', code: 'invalid', message: 'expected ids, a reason, or both' }];
-      return refuse(c, 'invalid_request', { errors });
-    }
-    const actor = actorOf(c.get('caller'));
-    const db = openDatabase(c.get('settings').database);
-    const released = await releaseStaged(db, { ids, reason, note: why, actor });
-    return c.json({ released, more: released === releaseLimit });
-  });
-  return routes;
-}
+export const stagingRoutes = new Hono<Scope<ApiSettings>>()
+  .post(
+    ...route(
+      '/run',
+      {
+        permission: 'jobs:run',
+        summary: 'Has what is staged now taken to the payments',
+        description: 'The same as asking for the job by its name. It needs no body.',
+        tag,
+        answers: { 202: requestedRun },
+      },
+      async (c) => {
+        const request = { job: 'staging' as const, actor: actorOf(c.get('caller')) };
+        return c.json(await requestJob(askedDatabase(c), request), 202);
+      },
+    ),
+  )
+  .get(
+    ...route(
+      '/quarantined',
+      {
+        permission: 'staging:read',
+        summary: 'Staged rows that cannot become a payment, the latest staged first',
+        tag,
+        query: listParameters,
+        answers: { 200: pageOf(quarantinedRow) },
+      },
+      async (c) => {
+        const { limit, after, reason } = c.req.valid('query');
+        const db = openDatabase(c.get('settings').database);
+        const { rows, next } = await readQuarantined(db, { reason }, after, limit);
+        return c.json({ data: rows.map(shown), next: next === undefined ? null : encode(next) });
+      },
+    ),
+  )
+  .get(
+    ...route(
+      '/quarantined/:id',
+      {
+        permission: 'staging:read',
+        summary: 'One such row, with what was done to it',
+        tag,
+        params: byRowId,
+        answers: { 200: quarantinedRowWithChanges },
+      },
+      async (c) => {
+        const id = c.req.param('id');
+        const db = openDatabase(c.get('settings').database);
+        const [{ rows }, changes] = await Promise.all([
+          readQuarantined(db, { id }, undefined, 1),
+          readStagingChanges(db, id),
+        ]);
+        if (!rows[0]) return refuse(c, 'not_found');
+        const history = changes.map((change) => ({
+          ...change,
+          before: exact(change.before),
+          after: exact(change.after),
+        }));
+        return c.json({ ...shown(rows[0]), changes: history });
+      },
+    ),
+  )
+  .patch(
+    ...route(
+      '/quarantined/:id',
+      {
+        permission: 'staging:correct',
+        summary: 'Corrects fields of a row',
+        description: 'At least one. What was there before is kept.',
+        tag,
+        params: byRowId,
+        body: correction,
+        exactNumbers: true,
+        answers: { 200: z.object({ status: z.literal('corrected') }) },
+      },
+      async (c) => {
+        const body = c.req.valid('json');
+        const changes = changesOf(body);
+        if (Object.keys(changes).length === 0) {
+          return refuseBody(c, 'expected at least one field to correct');
+        }
+        const { note = null } = body;
+        const correcting = { id: c.req.param('id'), changes, note, actor: actorOf(c.get('caller')) };
+        const corrected = await correctStaged(askedDatabase(c), correcting);
+        return corrected ? c.json({ status: 'corrected' }) : refuse(c, 'not_found');
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/quarantined/:id/release',
+      {
+        permission: 'staging:correct',
+        summary: 'Puts a row back to be processed',
+        tag,
+        params: byRowId,
+        body: release,
+        answers: { 200: z.object({ status: z.literal('released') }) },
+      },
+      async (c) => {
+        const { note = null } = c.req.valid('json');
+        const which = { ids: [c.req.param('id')], reason: null, note, actor: actorOf(c.get('caller')) };
+        const released = await releaseStaged(askedDatabase(c), which);
+        return released > 0 ? c.json({ status: 'released' }) : refuse(c, 'not_found');
+      },
+    ),
+  )
+  .post(
+    ...route(
+      '/quarantined/release',
+      {
+        permission: 'staging:correct',
+        summary: 'Puts many rows back',
+        description: '`ids`, all of one `reason`, or those of both; 10000 at most, the oldest first.',
+        tag,
+        body: releaseMany,
+        answers: { 200: z.object({ released: z.int(), more: z.boolean() }) },
+      },
+      async (c) => {
+        const { ids = null, reason = null, note = null } = c.req.valid('json');
+        if (ids === null && reason === null) return refuseBody(c, 'expected ids, a reason, or both');
+        const which = { ids, reason, note, actor: actorOf(c.get('caller')) };
+        const released = await releaseStaged(askedDatabase(c), which);
+        return c.json({ released, more: released === releaseLimit });
+      },
+    ),
+  );

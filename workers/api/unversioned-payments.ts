@@ -2,16 +2,19 @@
 // numbers, the next page in a Link header. The same verbs and permissions as under /api/v1.
 
 import { Hono } from 'hono';
+import * as z from 'zod/mini';
 import { readExactJson } from '../../shared/exact-json.ts';
 import { type PaymentDetails, readPaymentsByReference } from '../../shared/read/payment-history.ts';
 import { type PaymentFilter, type PaymentRow, readPayments } from '../../shared/read/payments.ts';
-import { refuse, type Scope } from '../app.ts';
-import type { createCallerCheck } from '../caller.ts';
+import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
-import { page, validQuery } from './pages.ts';
+import { page } from './pages.ts';
 import { filterOf, filterParameters } from './payments.ts';
 import { createPaymentRecorder } from './record-payment.ts';
+import { route } from './route.ts';
+import { exportedPayment, unversionedPayment, unversionedPaymentWhole } from './shapes/payments.ts';
+import { idempotencyKey, paymentRequest } from './shapes/requests.ts';
 
 /** Decimal text as a JSON number with the same digits. */
 const exactNumber = (amount: string | null) => amount && readExactJson(amount);
@@ -41,33 +44,69 @@ const details = (row: PaymentDetails) => {
   };
 };
 
-export function unversionedPaymentRoutes(callerCheck: ReturnType<typeof createCallerCheck<ApiSettings>>) {
-  const routes = new Hono<Scope<ApiSettings>>();
-  const list = (path: string, by: (value: string) => PaymentFilter['by']) =>
-    routes.get(path, callerCheck('payments:read'), validQuery(filterParameters), async (c) => {
-      const { limit, after, ...asked } = c.req.valid('query');
-      const { database, timeZone } = c.get('settings');
-      const filter = filterOf(by(c.req.param('key') as string), asked, timeZone);
-      const { rows, next } = await readPayments(openDatabase(database), filter, after, limit);
-      const following = page(rows.map(payment), next);
-      if (following.next !== null) {
-        const url = new URL(c.req.url);
-        url.searchParams.set('after', following.next);
-        c.header('link', `<${url.pathname}${url.search}>; rel="next"`);
-      }
-      return c.json(following.data);
-    });
-  list('/loan/:key', (loanAccountNumber) => ({ loanAccountNumber }));
-  list('/customer/:key', (cif) => ({ cif }));
+type ListQuery = z.output<typeof filterParameters>;
 
-  routes.get('/:reference', callerCheck('payments:read'), async (c) => {
-    const db = openDatabase(c.get('settings').database);
-    const [first] = await readPaymentsByReference(db, c.req.param('reference'));
-    return first ? c.json(details(first)) : refuse(c, 'not_found');
-  });
-
-  const record = createPaymentRecorder()({ path: '/api/payments', show: details });
-  routes.post('/', callerCheck('payments:record'), record);
-  routes.post('/notification', callerCheck('payments:record'), record);
-  return routes;
+async function list(c: RequestContext<ApiSettings>, by: PaymentFilter['by'], query: ListQuery) {
+  const { limit, after, ...asked } = query;
+  const { database, timeZone } = c.get('settings');
+  const filter = filterOf(by, asked, timeZone);
+  const { rows, next } = await readPayments(openDatabase(database), filter, after, limit);
+  const following = page(rows.map(payment), next);
+  if (following.next !== null) {
+    const url = new URL(c.req.url);
+    url.searchParams.set('after', following.next);
+    c.header('link', `<${url.pathname}${url.search}>; rel="next"`);
+  }
+  return c.json(following.data);
 }
+
+const tag = 'Payments, without a version';
+const lists = {
+  permission: 'payments:read',
+  tag,
+  query: filterParameters,
+  answers: { 200: z.array(unversionedPayment) },
+} as const;
+const recording = {
+  permission: 'payments:record',
+  tag,
+  headers: idempotencyKey,
+  bodyShape: paymentRequest,
+  answers: { 200: z.union([unversionedPaymentWhole, exportedPayment]), 201: unversionedPaymentWhole },
+  problems: ['payment_conflict', 'idempotency_key_reused'],
+} as const;
+const record = createPaymentRecorder({ path: '/api/payments', show: details });
+
+export const unversionedPaymentRoutes = new Hono<Scope<ApiSettings>>()
+  .get(
+    ...route(
+      '/loan/:accountNumber',
+      { ...lists, summary: 'Payments of a loan', description: 'The next page is in the `Link` header.' },
+      (c) => list(c, { loanAccountNumber: c.req.param('accountNumber') }, c.req.valid('query')),
+    ),
+  )
+  .get(
+    ...route(
+      '/customer/:cif',
+      { ...lists, summary: 'Payments of a customer', description: 'The next page is in the `Link` header.' },
+      (c) => list(c, { cif: c.req.param('cif') }, c.req.valid('query')),
+    ),
+  )
+  .get(
+    ...route(
+      '/:reference',
+      {
+        permission: 'payments:read',
+        summary: 'The first payment with this reference number',
+        tag,
+        answers: { 200: unversionedPaymentWhole },
+      },
+      async (c) => {
+        const db = openDatabase(c.get('settings').database);
+        const [first] = await readPaymentsByReference(db, c.req.param('reference'));
+        return first ? c.json(details(first)) : refuse(c, 'not_found');
+      },
+    ),
+  )
+  .post(...route('/', { ...recording, summary: 'Records a payment' }, record))
+  .post(...route('/notification', { ...recording, summary: 'Records a payment' }, record));

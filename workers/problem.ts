@@ -19,9 +19,11 @@ export const problems = {
   reversal_conflict: [409, 'The reversal reference was used for another amount'],
   already_decided: [409, 'This has been decided the other way'],
   masked_body: [409, 'The body was masked and cannot be sent again unchanged'],
+  changed_meanwhile: [412, 'It has been changed since the version that this change was made from'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The body must be plain application/json'],
   idempotency_key_reused: [422, 'The Idempotency-Key was used for another request'],
+  version_required: [428, 'A change names the version that it was made from in If-Match'],
   rate_limited: [429, 'Too many requests from this source'],
   internal_error: [500, 'Internal error'],
   unavailable: [503, 'A part that this request needs is away'],
@@ -35,7 +37,7 @@ export interface ProblemDetails {
   errors?: ReadonlyArray<{ field: string; code: string; message: string }> | undefined;
   retryAfterSeconds?: number | undefined;
   /** Further members of the problem, named as the endpoint's shapes are. */
-  members?: Record<string, string | null> | undefined;
+  members?: Record<string, unknown> | undefined;
 }
 
 export function problem(requestId: string, code: ProblemCode, details: ProblemDetails = {}): Response {

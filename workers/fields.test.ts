@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import * as z from 'zod/mini';
+import { fieldsOf, picked } from './fields.ts';
+
+const loan = z.object({ accountId: z.string(), status: z.nullable(z.string()) });
+const customer = z.object({
+  id: z.string(),
+  name: z.optional(z.object({ first: z.string(), last: z.string() })),
+  loans: z.array(loan),
+  tags: z.record(z.string(), z.object({ at: z.string() })),
+  next: z.nullable(z.union([loan, z.object({ day: z.string() })])),
+});
+const ada = {
+  id: 'C1',
+  name: { first: 'Ada', last: 'Lovelace' },
+  loans: [
+    { accountId: 'A1', status: 'open' },
+    { accountId: 'A2', status: null },
+  ],
+  tags: { vip: { at: 'now' } },
+  next: { day: '2026-01-01' },
+};
+const parameters = z.object({ fields: fieldsOf(customer) });
+const asked = (fields: string | undefined) => picked(ada, parameters.parse({ fields }).fields);
+
+test('without fields the answer is whole', () => {
+  expect(asked(undefined)).toBe(ada);
+});
+
+test.each([
+  ['id', { id: 'C1' }],
+  ['id,name.last', { id: 'C1', name: { last: 'Lovelace' } }],
+  ['loans.status', { loans: [{ status: 'open' }, { status: null }] }],
+  ['name,name.last', { name: ada.name }],
+  ['name.last,name', { name: ada.name }],
+  ['next.day', { next: { day: '2026-01-01' } }],
+  ['next.status', { next: {} }],
+  ['tags.vip.at', { tags: { vip: { at: 'now' } } }],
+])('%s keeps just that', (fields, kept) => {
+  expect(asked(fields)).toEqual(kept);
+});
+
+test.each([
+  ...['', ',', 'ID', 'id,', 'id.x', 'loans.', 'loans.0', 'name.middle', '__proto__', 'toString'],
+  ...['constructor', 'name.__proto__', Array(101).fill('id').join(','), `id,${'x'.repeat(2_000)}`],
+])('%j is refused', (fields) => {
+  expect(parameters.safeParse({ fields }).success).toBe(false);
+});

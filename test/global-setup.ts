@@ -1,5 +1,6 @@
 // One Postgres, one Redis and one Kafka for a whole run, in a temporary folder that goes with it; what a killed run
-// left behind is cleared first. Without Java the Kafka tests are skipped aloud, and CI refuses to skip them.
+// left behind is cleared first. Identity providers are started when a test file asks for one. Where a program is
+// missing that cannot be installed, its tests are skipped aloud, and CI refuses to skip them.
 
 import { randomBytes } from 'node:crypto';
 import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
@@ -8,12 +9,18 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { say } from '../dev/progress.ts';
+import type { Directory, DirectoryOptions } from '../dev/servers/directory.ts';
 import { startKafka } from '../dev/servers/kafka.ts';
+import { startKeycloak } from '../dev/servers/keycloak.ts';
+import { madeUpPeople } from '../dev/servers/people.ts';
 import { startPostgres } from '../dev/servers/postgres.ts';
 import { killServers } from '../dev/servers/process.ts';
 import { MissingProgram } from '../dev/servers/program.ts';
 import { startRedis } from '../dev/servers/redis.ts';
+import { startSamba } from '../dev/servers/samba.ts';
+import { startSlapd } from '../dev/servers/slapd.ts';
 import { migrate, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
+import { serveOnDemand } from './on-demand.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -25,6 +32,8 @@ declare module 'vitest' {
     redisUrl: string;
     /** Null when Kafka is skipped. */
     kafkaBrokers: string | null;
+    /** For identity-providers.ts. */
+    onDemandUrl: string;
   }
 }
 
@@ -49,6 +58,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     postgres(project, folder, stops),
     redis(project, folder, stops),
     kafka(project, folder, stops),
+    identityProviders(project, folder, stops),
   ]);
   const failed = starts.find((start) => start.status === 'rejected');
   if (failed) {
@@ -93,21 +103,51 @@ async function redis(project: TestProject, folder: string, stops: (() => Promise
   project.provide('redisUrl', server.url);
 }
 
-/** Skipped on demand, or where there is no Java and we may not install one; but never in CI. */
 async function kafka(project: TestProject, folder: string, stops: (() => Promise<void>)[]): Promise<void> {
-  const start = async () => {
-    if (process.env.RECOUP_SKIP_KAFKA === '1') throw new MissingProgram('RECOUP_SKIP_KAFKA is 1');
-    return startKafka({ dataDir: join(folder, 'kafka'), logFile: join(folder, 'kafka.log') });
+  const server = await unlessSkipped('KAFKA', 'RECOUP_SKIP_KAFKA', () =>
+    startKafka({ dataDir: join(folder, 'kafka'), logFile: join(folder, 'kafka.log') }),
+  );
+  if (server) stops.push(() => server.stop());
+  project.provide('kafkaBrokers', server?.brokers ?? null);
+}
+
+async function identityProviders(
+  project: TestProject,
+  folder: string,
+  stops: (() => Promise<void>)[],
+): Promise<void> {
+  const files = (name: string) => ({ dataDir: join(folder, name), logFile: join(folder, `${name}.log`) });
+  const keycloak = async () => {
+    const people = madeUpPeople();
+    const redirectUris = ['http://127.0.0.1/*'];
+    const { stop, ...server } = await startKeycloak({ ...files('keycloak'), people, redirectUris });
+    return { answer: { ...server, people }, stop };
   };
+  const directory = async (name: string, start: (options: DirectoryOptions) => Promise<Directory>) => {
+    const people = madeUpPeople();
+    const { stop, ...server } = await start({ ...files(name), people });
+    return { answer: { ...server, people }, stop };
+  };
+  const door = await serveOnDemand({
+    keycloak: () => unlessSkipped('KEYCLOAK', 'RECOUP_SKIP_KEYCLOAK', keycloak),
+    openldap: () => unlessSkipped('OPENLDAP', 'RECOUP_SKIP_LDAP', () => directory('slapd', startSlapd)),
+    'active-directory': () =>
+      unlessSkipped('ACTIVE DIRECTORY', 'RECOUP_SKIP_LDAP', () => directory('samba', startSamba)),
+  });
+  stops.push(() => door.stop());
+  project.provide('onDemandUrl', door.url);
+}
+
+/** Skipped on demand, or where a program is missing and we may not install it; but never in CI. */
+async function unlessSkipped<T>(tests: string, variable: string, start: () => Promise<T>): Promise<T | null> {
   try {
-    const server = await start();
-    stops.push(() => server.stop());
-    project.provide('kafkaBrokers', server.brokers);
+    if (process.env[variable] === '1') throw new MissingProgram(`${variable} is 1`);
+    return await start();
   } catch (error) {
     if (!(error instanceof MissingProgram) || process.env.CI === 'true') throw error;
     const line = '*'.repeat(100);
-    say(`${line}\n* THE KAFKA TESTS ARE SKIPPED: ${error.message}\n${line}`);
-    project.provide('kafkaBrokers', null);
+    say(`${line}\n* THE ${tests} TESTS ARE SKIPPED: ${error.message}\n${line}`);
+    return null;
   }
 }
 

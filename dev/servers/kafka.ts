@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join, resolve } from 'node:path';
 import { step } from '../progress.ts';
 import { createOnce } from './folder.ts';
+import { java, maven, requireJava17 } from './java.ts';
 import { choosePort, freePort, isOpen } from './port.ts';
 import { launch, type StopSignals, stopOrphan } from './process.ts';
 import { MissingProgram, requirePrograms, runText } from './program.ts';
@@ -32,8 +33,6 @@ export interface Kafka {
   stop(): Promise<void>;
 }
 
-const java = { name: 'java', debianPackage: 'default-jdk-headless', macos: 'brew install --cask temurin' };
-const maven = { name: 'mvn', debianPackage: 'maven', macos: 'brew install maven' };
 const pom = join(import.meta.dirname, 'kafka-pom.xml');
 /** Compiling less and collecting simply starts in half the time, and sends no less on two cores. */
 const quickStart = ['-Xmx512m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC'];
@@ -45,8 +44,7 @@ const stopSignals: StopSignals = [
 /** Throws MissingProgram when there is no Java 17, Maven or Kafka and we cannot get them. */
 export async function startKafka(options: KafkaOptions): Promise<Kafka> {
   const lib = await libraries();
-  const [command] = await requirePrograms('Kafka', [java]);
-  await requireJava17(command!);
+  const command = await requireJava17('Kafka');
   const dataDir = resolve(options.dataDir);
   const configFile = join(dataDir, 'server.properties');
   const pidFile = `${dataDir}.pid`;
@@ -62,13 +60,13 @@ export async function startKafka(options: KafkaOptions): Promise<Kafka> {
     const clusterId = `A${randomBytes(16).toString('base64url').slice(1)}`;
     const format = ['format', '-t', clusterId, '-c', configFile];
     await step('Kafka: preparing its storage', () =>
-      runText(command!, ['-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.tools.StorageTool', ...format]),
+      runText(command, ['-XX:TieredStopAtLevel=1', '-cp', classPath, 'kafka.tools.StorageTool', ...format]),
     );
   }
   const logging = '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn';
   const server = await launch({
     name: 'Kafka',
-    command: command!,
+    command,
     args: [...quickStart, logging, '-cp', classPath, 'kafka.Kafka', configFile],
     cwd: dataDir,
     logFile: options.logFile,
@@ -159,17 +157,6 @@ async function selfSigned(dataDir: string): Promise<Keystore> {
   const name = ['-dname', 'CN=127.0.0.1', '-ext', 'SAN=IP:127.0.0.1,DNS:localhost', '-ext', 'BC=ca:true'];
   await keytool('-genkeypair', '-keyalg', 'EC', '-storetype', 'PKCS12', ...name, '-validity', '30');
   return { file, password, certificate: await keytool('-exportcert', '-rfc') };
-}
-
-async function requireJava17(command: string): Promise<void> {
-  // Java 8 does not know the option, and macOS has a `java` that only says where to get one.
-  const said = await runText(command, ['--version']).catch(() => '');
-  const version = Number.parseInt(/^\S+ (\d+)/.exec(said)?.[1] ?? '0', 10);
-  if (version >= 17) return;
-  const found = version ? `${command} is Java ${version}` : `${command} does not work`;
-  throw new MissingProgram(
-    `Kafka needs Java 17 or newer, and ${found}. Debian 12: sudo apt-get install ${java.debianPackage}; macOS: ${java.macos}`,
-  );
 }
 
 /** The folder of Kafka's jars. */

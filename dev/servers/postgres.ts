@@ -57,7 +57,7 @@ const stopSignals: StopSignals = [
 ];
 
 export async function startPostgres(options: PostgresOptions): Promise<Postgres> {
-  const user = await unprivilegedUser();
+  const user = await unprivilegedUser('Postgres');
   const binaries = await reachableBinaries(user);
   const dataDir = reachableDataDir(resolve(options.dataDir), user);
   const pidFile = `${dataDir}.pid`;
@@ -116,7 +116,7 @@ export async function startPostgres(options: PostgresOptions): Promise<Postgres>
 
 /** Removes the data of a server that does not run; one that was left behind is stopped first. */
 export async function removePostgresData(dataDir: string): Promise<void> {
-  const reachable = reachableDataDir(resolve(dataDir), await unprivilegedUser());
+  const reachable = reachableDataDir(resolve(dataDir), await unprivilegedUser('Postgres'));
   await stopOrphan('Postgres', `${reachable}.pid`, reachable, stopSignals);
   await stopOrphan('Postgres', join(reachable, 'postmaster.pid'), reachable, stopSignals);
   rmSync(reachable, { recursive: true, force: true });

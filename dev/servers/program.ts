@@ -1,5 +1,5 @@
-// Programs that npm does not bring (Redis, Java, Maven): found on PATH, installed with apt-get where we are root, or
-// named in one line a person can act on. Services that Debian would start with a package are not started.
+// Programs that npm does not bring (Redis, Java, Maven, OpenLDAP, Samba): found on PATH, installed with apt-get where we
+// are root, or named in one line a person can act on. Services that Debian would start with a package are not started.
 
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,14 +13,27 @@ export class MissingProgram extends Error {
 
 export interface Program {
   name: string;
+  /** Or several with spaces between them, as one types them. */
   debianPackage: string;
-  /** What brings it on macOS, as one types it. */
-  macos: string;
+  /** What brings it on macOS, as one types it; left out where nothing does. */
+  macos?: string;
+  /** A file without which the program is of no use to us. */
+  needs?: string;
+  /** What Debian would start with the package whenever the machine starts. */
+  services?: readonly string[];
 }
 
+/** Debian keeps servers in the last two, which are not on everybody's PATH. */
+const folders = () => [...(process.env.PATH ?? '').split(delimiter).filter(Boolean), '/usr/sbin', '/sbin'];
+
 export function findProgram(name: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean);
-  return folders.map((folder) => join(folder, name)).find(isExecutable);
+  return folders()
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+function find({ name, needs }: Program): string | undefined {
+  return needs === undefined || existsSync(needs) ? findProgram(name) : undefined;
 }
 
 function isExecutable(path: string): boolean {
@@ -36,14 +49,14 @@ let installing: Promise<void> = Promise.resolve();
 
 /** The paths of the programs, in order; what is missing is installed first where that is possible. */
 export async function requirePrograms(purpose: string, programs: readonly Program[]): Promise<string[]> {
-  const missing = programs.filter((program) => !findProgram(program.name));
+  const missing = programs.filter((program) => !find(program));
   if (missing.length) {
     if (process.getuid?.() !== 0 || !findProgram('apt-get')) throw missingProgram(purpose, missing);
-    const packages = missing.map((program) => program.debianPackage);
+    const packages = missing.map((program) => program.debianPackage).join(' and ');
     try {
-      await step(`${purpose}: installing ${packages.join(' and ')} with apt-get`, () => {
+      await step(`${purpose}: installing ${packages} with apt-get`, () => {
         // One after the other: apt-get does not wait for itself in all places.
-        installing = installing.catch(() => {}).then(() => install(packages));
+        installing = installing.catch(() => {}).then(() => install(missing));
         return installing;
       });
     } catch (cause) {
@@ -52,7 +65,7 @@ export async function requirePrograms(purpose: string, programs: readonly Progra
       });
     }
   }
-  const paths = programs.map((program) => findProgram(program.name));
+  const paths = programs.map(find);
   if (paths.every((path) => path !== undefined)) return paths;
   throw missingProgram(
     purpose,
@@ -63,19 +76,23 @@ export async function requirePrograms(purpose: string, programs: readonly Progra
 function missingProgram(purpose: string, missing: readonly Program[]): MissingProgram {
   const names = missing.map((program) => program.name).join(' and ');
   const debian = `sudo apt-get install ${missing.map((program) => program.debianPackage).join(' ')}`;
-  const macos = missing.map((program) => program.macos).join(' && ');
+  const macos = missing.every((program) => program.macos)
+    ? `; macOS: ${missing.map((program) => program.macos).join(' && ')}`
+    : '';
   return new MissingProgram(
-    `${purpose} needs ${names}, which ${missing.length > 1 ? 'are' : 'is'} not installed. Debian: ${debian}; macOS: ${macos}`,
+    `${purpose} needs ${names}, which ${missing.length > 1 ? 'are' : 'is'} not installed. Debian: ${debian}${macos}`,
   );
 }
 
-async function install(packages: readonly string[]): Promise<void> {
+async function install(programs: readonly Program[]): Promise<void> {
+  const packages = programs.flatMap((program) => program.debianPackage.split(' '));
+  const services = programs.flatMap((program) => program.services ?? []);
   // Debian's tools ask policy-rc.d before they start a service; 101 means no. The file is ours only for now.
   const policy = '/usr/sbin/policy-rc.d';
   const ours = !existsSync(policy);
   if (ours) writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   const env: NodeJS.ProcessEnv = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
-  env.PATH = [env.PATH, '/usr/sbin', '/sbin'].join(delimiter);
+  env.PATH = folders().join(delimiter);
   const get = (...args: string[]) =>
     runText('apt-get', [...args, '-qq', '-o', 'DPkg::Lock::Timeout=120'], { env });
   try {
@@ -84,8 +101,8 @@ async function install(packages: readonly string[]): Promise<void> {
       await get('update');
       await installPackages();
     });
-    if (packages.includes('redis-server') && existsSync('/run/systemd/system')) {
-      await runText('systemctl', ['disable', 'redis-server'], { env });
+    if (services.length && existsSync('/run/systemd/system')) {
+      await runText('systemctl', ['disable', ...services], { env });
     }
   } finally {
     if (ours) rmSync(policy, { force: true });

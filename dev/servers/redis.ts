@@ -29,7 +29,12 @@ export interface Redis {
   stop(): Promise<void>;
 }
 
-const program = { name: 'redis-server', debianPackage: 'redis-server', macos: 'brew install redis' };
+const program = {
+  name: 'redis-server',
+  debianPackage: 'redis-server',
+  macos: 'brew install redis',
+  services: ['redis-server'],
+};
 const stopSignals: StopSignals = [
   ['SIGTERM', 10_000],
   ['SIGKILL', 5_000],

@@ -1,5 +1,5 @@
-// PostgreSQL refuses to run as root. Where we are root, its processes run as the system user `recoup`, created once;
-// where we are not, they run as ourselves.
+// PostgreSQL refuses to run as root, and slapd need not. Where we are root, their processes run as the system user
+// `recoup`, created once; where we are not, they run as ourselves.
 
 import { spawnSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,12 +13,12 @@ export interface User {
 
 const userName = 'recoup';
 
-/** Undefined when we are an ordinary user already. */
-export async function unprivilegedUser(): Promise<User | undefined> {
+/** Undefined when we are an ordinary user already. The server is named in what is said. */
+export async function unprivilegedUser(server: string): Promise<User | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const known = await lookUp();
   if (known) return known;
-  say(`Postgres does not run as root: creating the system user '${userName}' for it`);
+  say(`${server} does not run as root: creating the system user '${userName}' for it`);
   const useradd = [
     '--system',
     '--no-create-home',
@@ -34,7 +34,7 @@ export async function unprivilegedUser(): Promise<User | undefined> {
     if (created) return created;
     if (attempt === 3) {
       throw new Error(
-        `Postgres does not run as root, and the user '${userName}' could not be created; run as an ordinary user, or create it`,
+        `${server} does not run as root, and the user '${userName}' could not be created; run as an ordinary user, or create it`,
         { cause: failure },
       );
     }

@@ -41,7 +41,7 @@ type Ctx = RequestContext<CallerSettings>;
 /** In this isolate, by credential. */
 const known = new Map<string, { caller: Caller; until: number }>();
 
-/** Forgets a credential that this isolate has just ended. */
+/** Forgets a credential that this isolate has just ended. @public */
 export const forget = (credential: string | undefined): void => {
   if (credential !== undefined) known.delete(credential);
 };

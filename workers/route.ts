@@ -140,7 +140,7 @@ export interface Declared {
   spec: RouteSpec;
 }
 
-/** Every declared route of an app, in the order of their registration. */
+/** Every declared route of an app, in the order of their registration. @public */
 export const declaredIn = (app: {
   routes: ReadonlyArray<{ method: string; path: string; handler: object }>;
 }): Declared[] =>

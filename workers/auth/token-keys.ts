@@ -66,7 +66,6 @@ function openTokenKeys(keys: Array<{ kid: string } & JWK>) {
     },
   };
 }
-export type TokenKeys = ReturnType<typeof openTokenKeys>;
 
 /** A new key, as JSON of a set. With those of before it goes in front of them. */
 export async function newTokenKeys(before?: string): Promise<string> {

@@ -6,8 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { sharedActiveDirectory, sharedOpenLdap } from '../../test/identity-providers.ts';
 import { fullName } from './people.ts';
 
-const openLdap = await sharedOpenLdap();
-const activeDirectory = await sharedActiveDirectory();
+const [openLdap, activeDirectory] = await Promise.all([sharedOpenLdap(), sharedActiveDirectory()]);
 
 type Shared = NonNullable<typeof openLdap>;
 

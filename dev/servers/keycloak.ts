@@ -29,6 +29,8 @@ export interface Keycloak {
   issuer: string;
   clientId: string;
   clientSecret: string;
+  /** Of the realm `master`, for the admin API: what tests change of people and keys while it runs. */
+  admin: { username: string; password: string };
   stop(): Promise<void>;
 }
 
@@ -62,12 +64,16 @@ export async function startKeycloak(options: KeycloakOptions): Promise<Keycloak>
   const port = await choosePort('Keycloak', options.port);
   const address = `http://127.0.0.1:${port}`;
   const clientSecret = randomBytes(24).toString('hex');
+  const admin = { username: 'admin', password: randomBytes(24).toString('hex') };
 
   const imported = join(dataDir, 'data', 'import');
   mkdirSync(imported, { recursive: true, mode: 0o700 });
   for (const part of ['lib', 'providers']) symlinkSync(join(distribution, part), join(dataDir, part));
   // A realm that brings its keys is there sooner: Node makes them in no time, a Java that compiles less in seconds.
-  const realms = [{ realm: 'master', enabled: true, components: keys() }, recoupRealm(options, clientSecret)];
+  const realms = [
+    { realm: 'master', enabled: true, components: components(), users: [administrator(admin)] },
+    recoupRealm(options, clientSecret),
+  ];
   for (const each of realms) {
     writeFileSync(join(imported, `${each.realm}-realm.json`), JSON.stringify(each), { mode: 0o600 });
   }
@@ -91,7 +97,7 @@ export async function startKeycloak(options: KeycloakOptions): Promise<Keycloak>
     isReady: () => isServing(issuer),
     readyWithinMs: 180_000,
   });
-  return { issuer, clientId, clientSecret, stop: () => server.stop() };
+  return { issuer, clientId, clientSecret, admin, stop: () => server.stop() };
 }
 
 /** https://www.keycloak.org/docs-api/26.4.5/rest-api/#RealmRepresentation */
@@ -100,7 +106,7 @@ function recoupRealm({ redirectUris, people }: KeycloakOptions, secret: string) 
   return {
     realm,
     enabled: true,
-    components: { ...keys(), ...anyName() },
+    components: components(),
     groups: groups.map((name) => ({ name })),
     users: people.map((person) => ({
       username: person.username,
@@ -141,6 +147,14 @@ function recoupRealm({ redirectUris, people }: KeycloakOptions, secret: string) 
   };
 }
 
+function administrator({ username, password }: Keycloak['admin']) {
+  const credentials = [{ type: 'password', value: password, temporary: false }];
+  return { username, enabled: true, credentials, realmRoles: ['admin'] };
+}
+
+/** What a realm would make for itself if it did not bring it. */
+const components = () => ({ ...keys(), ...anyName() });
+
 function keys() {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -153,7 +167,7 @@ function keys() {
   };
 }
 
-/** By itself Keycloak wants names without brackets and the like. Where people come from, nobody asked it. */
+/** By itself Keycloak wants everybody to have an address, and a name without brackets and the like. */
 function anyName() {
   const permissions = { view: ['admin', 'user'], edit: ['admin', 'user'] };
   const names = ['username', 'email', 'firstName', 'lastName'];
@@ -200,7 +214,8 @@ async function builtDistribution(command: string): Promise<string> {
     try {
       await step(`Keycloak: fetching ${version} from Maven Central (150 MB, once)`, async () => {
         const unpack = ['dependency:unpack-dependencies', `-DoutputDirectory=${unpacked}`];
-        await runText(mvn!, ['-q', '-B', '-f', pom, ...unpack]).catch((cause) => {
+        const markers = `-DmarkersDirectory=${join(unpacked, 'markers')}`;
+        await runText(mvn!, ['-q', '-B', '-f', pom, ...unpack, markers]).catch((cause) => {
           throw new MissingProgram(`Keycloak could not be fetched: ${cause.message}`, { cause });
         });
       });

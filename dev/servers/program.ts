@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { step } from '../progress.ts';
 
 /** A program is missing and we may not install it. The message says what to type. */
@@ -98,7 +99,7 @@ async function install(programs: readonly Program[]): Promise<void> {
   try {
     const installPackages = () => get('install', '-y', '--no-install-recommends', ...packages);
     await installPackages().catch(async () => {
-      await get('update');
+      await unlessLocked(() => get('update'));
       await installPackages();
     });
     if (services.length && existsSync('/run/systemd/system')) {
@@ -106,6 +107,19 @@ async function install(programs: readonly Program[]): Promise<void> {
     }
   } finally {
     if (ours) rmSync(policy, { force: true });
+  }
+}
+
+/** apt-get waits for another one that installs, but not for one that updates, of another process of ours for example. */
+async function unlessLocked(update: () => Promise<string>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    const failure = await update().then(
+      () => undefined,
+      (error: Error) => error,
+    );
+    if (!failure) return;
+    if (attempt === 30 || !failure.message.includes('Could not get lock')) throw failure;
+    await sleep(2000);
   }
 }
 

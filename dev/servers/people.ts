@@ -15,7 +15,7 @@ export interface Person {
   disabled: boolean;
 }
 
-export const peopleGroups = [
+const peopleGroups = [
   'recoup-admins',
   'recoup-supervisors',
   'recoup-agents',

@@ -230,3 +230,6 @@ grant select on staff.users, staff.roles, staff.role_permissions, staff.user_rol
 -- What people ask for elsewhere -----------------------------------------------------------------------------------
 create trigger note_request after insert on operations.job_runs
   for each row when (new.status = 'requested') execute function audit.note_change('job_run', 'job', '', 'requested_at');
+
+-- Only for those named above.
+revoke all on all functions in schema audit, staff from public;

@@ -122,6 +122,7 @@ describe('the API role', () => {
     const rights = await rightsOf('recoup_api');
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
+      'audit.add',
       'operations.keep_answer',
       'payment_service.accept_conflict',
       'payment_service.correct_staged',
@@ -141,11 +142,15 @@ describe('the API role', () => {
       'servicing.decide_matching_dead_letters',
       'servicing.same_customers',
       'servicing.surviving_customer',
+      'staff.find_session',
+      'staff.touch_key',
+      'staff.touch_session',
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
-    // It asks for runs of jobs; no other table is its to write.
+    // It asks for runs of jobs and adds to the audit trail; no other table is its to write.
     expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([
+      ['audit.entries', ['INSERT', 'SELECT']],
       ['operations.job_runs', ['INSERT', 'SELECT']],
     ]);
   });

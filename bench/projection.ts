@@ -32,6 +32,7 @@ const { values } = parseArgs({
     lanes: { type: 'string', default: '2' },
     batch: { type: 'string', default: '1000' },
     seed: { type: 'string', default: '7' },
+    buffers: { type: 'string', default: '1GB' },
   },
 });
 const whole = (name: keyof typeof values, most: number): number => {
@@ -55,7 +56,7 @@ const sizes = values.archive === 'none' ? [] : values.archive.split(',').map(Num
  * every GB of log) a large index is written whole again and again, by every writer that inserts in random order.
  */
 const serverSettings = {
-  shared_buffers: '1GB',
+  shared_buffers: values.buffers,
   max_wal_size: '16GB',
   checkpoint_timeout: '30min',
 };
@@ -327,25 +328,35 @@ try {
   end $$`);
   const growth: Record<string, string | number>[] = [];
   let kept = 0;
-  const fold = async (count: number): Promise<number> => {
+  const fold = async (count: number) => {
     await redis.del(stream);
     await fill(redis, count);
     kept += count;
-    return timed(() => project(db, redisServer.url, count, lanes, batchSize));
+    const before = used();
+    const took = await timed(() => project(db, redisServer.url, count, lanes, batchSize));
+    const after = used();
+    const parts = Object.keys(after).map((part) => {
+      const seconds = (after[part] ?? 0) - (before[part] ?? 0);
+      return [`${part} µs`, Math.round((seconds / count) * 1e6)] as const;
+    });
+    return { took, parts: Object.fromEntries(parts) };
   };
   for (const size of sizes) {
     const measured = Math.min(50_000, Math.ceil(size / 2));
     while (kept < size - measured) await fold(Math.min(100_000, size - measured - kept));
-    const took = await fold(measured);
-    const [log] = await db.query<{ archived: number; mb: number }>(
+    const { took, parts } = await fold(measured);
+    const [log] = await db.query<{ archived: number; mb: number; all: number }>(
       `select (select count(*)::int from servicing.events) as archived,
-              (pg_total_relation_size('servicing.event_ids') / 1e6)::int as mb`,
+              (pg_total_relation_size('servicing.event_ids') / 1e6)::int as mb,
+              (pg_database_size(current_database()) / 1e6)::int as all`,
     );
     growth.push({
       'events archived': log?.archived ?? 0,
       'ids, MB': log?.mb ?? 0,
+      'database, MB': log?.all ?? 0,
       'events/s': Math.round(measured / took),
       'µs an event': Math.round((took / measured) * 1e6),
+      ...parts,
     });
   }
   if (growth.length > 0) console.table(growth);

@@ -4,6 +4,8 @@
 
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
+import { auditing } from '../shared/audit/auditing.ts';
 import type { Database } from '../shared/database.ts';
 import { countWaiting } from '../shared/dead-letters/count-waiting.ts';
 import {
@@ -114,7 +116,8 @@ async function list(
 }
 
 async function show(db: Database, id: string): Promise<void> {
-  const letter = await readDeadLetter(db, id);
+  const entry = { action: 'dead_letter.read', subject: { kind: 'dead_letter', id } };
+  const letter = await readDeadLetter(auditing(db, { actor }, entry), id);
   if (!letter) throw new Error(`no such dead letter: ${id}`);
   const { fields, stack, ...rest } = letter;
   const shown = Object.entries(rest).map(([name, value]) => [name, oneLine(value ?? '-')]);
@@ -164,7 +167,7 @@ try {
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-dead-letters', timeoutMs: 60_000 });
   try {
-    await run(db, given);
+    await run(askedBy(db, { actor }), given);
   } finally {
     await db.close();
   }

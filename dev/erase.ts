@@ -2,6 +2,7 @@
 // stays, without names. Repeating it changes nothing, and completes what was cut off.
 
 import { parseArgs } from 'node:util';
+import { askedBy } from '../shared/audit/asker.ts';
 import { eraseCustomer } from '../shared/servicing/erase-customer.ts';
 import { openArchive } from './archive.ts';
 
@@ -24,7 +25,7 @@ async function run(): Promise<void> {
   const request = readArguments();
   const { db, tools } = openArchive('erase');
   try {
-    const answer = await eraseCustomer(db, request, tools);
+    const answer = await eraseCustomer(askedBy(db, { actor: 'job:erase' }), request, tools);
     if (!answer.ok)
       throw new Error(
         `nobody has told about a customer ${request.customerId} (--customer expects the customer_id, no other name)`,

@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
 import type { Database } from '../shared/database.ts';
 import { isJobName, type JobName, jobNames, type RunDetail } from '../shared/operations/job.ts';
 import { requestJob } from '../shared/operations/request-job.ts';
@@ -13,6 +14,7 @@ import { readRunning } from './running.ts';
 import { loadEnvFile } from './stack/settings.ts';
 
 const lookEveryMs = 250;
+const actor = 'job:job';
 const takenWithinMs = 30_000;
 
 const usage = `Usage: npm run job -- <name>     one of: ${jobNames.join(', ')}
@@ -37,7 +39,7 @@ async function list(db: Database): Promise<void> {
 
 /** Answers whether it succeeded. */
 async function run(db: Database, job: JobName): Promise<boolean> {
-  const { runId } = await requestJob(db, { job, actor: 'job:command' });
+  const { runId } = await requestJob(db, { job, actor });
   const deadline = Date.now() + takenWithinMs;
   let last = '';
   for (;;) {
@@ -65,9 +67,10 @@ try {
   loadEnvFile();
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-job', timeoutMs: 10_000 });
+  const asked = askedBy(db, { actor });
   try {
     if (job === undefined) await list(db);
-    else if (!(await run(db, job))) process.exitCode = 1;
+    else if (!(await run(asked, job))) process.exitCode = 1;
   } finally {
     await db.close();
   }

@@ -3,6 +3,7 @@
 
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
 import { createApiKey } from '../shared/staff/create-key.ts';
 import { isPermission, permissions } from '../shared/staff/permissions.ts';
 import { revokeApiKey } from '../shared/staff/revoke-key.ts';
@@ -46,15 +47,17 @@ try {
   const given = readArguments();
   loadEnvFile();
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
-  const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-key', timeoutMs: 10_000 });
+  const pool = openPool({ url, min: 0, max: 1, applicationName: 'recoup-key', timeoutMs: 10_000 });
+  const actor = 'job:key';
+  const db = askedBy(pool, { actor });
   try {
     if (given.revoke === undefined) {
-      console.log((await createApiKey(db, { ...given, actor: 'job:key' })).token);
-    } else if (await revokeApiKey(db, { prefix: given.revoke, actor: 'job:key' })) {
+      console.log((await createApiKey(db, { ...given, actor })).token);
+    } else if (await revokeApiKey(db, { prefix: given.revoke, actor })) {
       console.log(`revoked ${given.revoke}; it works for at most five seconds more`);
     } else throw new Error(`no live key has the prefix ${given.revoke}`);
   } finally {
-    await db.close();
+    await pool.close();
   }
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -2,9 +2,12 @@
 // that `npm start` runs here. Bad lines go to standard error with their numbers; the exit code is then 1.
 
 import { createReadStream, statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
 import { readStagingSettings } from '../containers/ingest/env.ts';
+import { askedBy } from '../shared/audit/asker.ts';
+import { note } from '../shared/audit/note.ts';
 import { FileFault, type Loaded, loadFile } from './load-file.ts';
 import { say } from './progress.ts';
 import { readRunning } from './running.ts';
@@ -59,7 +62,17 @@ try {
   const input = createReadStream(path);
   const url = dryRun ? undefined : process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = url && openPool({ url, min: 0, max: 1, applicationName: 'recoup-load', timeoutMs: 60_000 });
+  const noted = async (event: 'started' | 'done', counts: object) => {
+    if (!db) return;
+    const subject = { kind: 'file', id: basename(path) };
+    await note(askedBy(db, { actor: 'job:load' }), {
+      action: `load.${event}`,
+      subject,
+      details: { ...counts },
+    });
+  };
   try {
+    await noted('started', { bytes: size });
     const { staged, bad, ignored } = await loadFile({
       input,
       delimiter,
@@ -68,6 +81,7 @@ try {
       bad: (line, reason) => console.error(`line ${line}: ${reason}`),
       progress: progressOf(size, () => input.bytesRead),
     });
+    await noted('done', { staged, bad });
     if (process.stdout.isTTY) process.stdout.write('\n');
     if (ignored.length > 0) say(`columns that mean nothing here: ${ignored.join(', ')}`);
     say(`${dryRun ? 'would stage' : 'staged'} ${staged} rows; bad lines: ${bad}`);

@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { openPool, type Pool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
+import { note } from '../shared/audit/note.ts';
 import { parseInstant } from '../shared/calendar-date.ts';
 import { createLog } from '../shared/log.ts';
 import { publishAgain } from '../shared/payments/publish-again.ts';
@@ -93,18 +95,16 @@ async function run(): Promise<void> {
     'from' in range.by ? { from: range.by.from.toISOString(), until: range.by.until.toISOString() } : {};
   let told = { payments: 0, failures: 0, reversals: 0 };
   const messages = () => (told.payments + told.failures + told.reversals) * topicsTold;
-  const audit = (event: string) =>
-    log.info(event, {
-      actor,
-      way,
-      ...span,
-      topic: range.topic,
-      dry_run: dryRun,
-      ...told,
-      messages: messages(),
-    });
+  /** Into the trail before the first message and after the last. */
+  const audit = async (event: 'started' | 'done') => {
+    const said = { way, ...span, topic: range.topic, dry_run: dryRun, ...told, messages: messages() };
+    log.info(`publish_again_${event}`, { actor, ...said });
+    const of = 'from' in range.by ? {} : range.by;
+    if (!dryRun)
+      await note(askedBy(db, { actor }), { action: `publish_again.${event}`, details: { ...of, ...said } });
+  };
   try {
-    audit('publish_again_started');
+    await audit('started');
     for await (const soFar of publishAgain(db, range, { limit: stepOfFacts, dryRun })) {
       told = soFar;
       say(
@@ -112,7 +112,7 @@ async function run(): Promise<void> {
       );
       if (!dryRun) await untilPublisherKeepsUp(db);
     }
-    audit('publish_again_done');
+    await audit('done');
     say(
       dryRun
         ? 'a dry run: nothing was published'

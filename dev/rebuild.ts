@@ -4,6 +4,7 @@
 
 import { parseArgs } from 'node:util';
 import type { Pool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
 import type { Tools } from '../shared/servicing/fold-batch.ts';
 import { type ProjectionGroup, projectionGroups } from '../shared/servicing/projections.ts';
 import { type Rebuilding, rebuild, takeUpUnhandled } from '../shared/servicing/rebuild.ts';
@@ -39,7 +40,7 @@ async function rebuildOne(
     let last: Rebuilding | undefined;
     const startedAt = performance.now();
     let saidAt = startedAt;
-    for await (const soFar of rebuild(db, group, tools, { restart })) {
+    for await (const soFar of rebuild(askedBy(db, { actor: 'job:rebuild' }), group, tools, { restart })) {
       if (!first && soFar.aggregates > 0) say(`${group}: going on after ${soFar.aggregates} aggregates`);
       first ??= soFar;
       last = soFar;

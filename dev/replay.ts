@@ -4,6 +4,7 @@
 import { parseArgs } from 'node:util';
 import { createClient } from 'redis';
 import { openPool } from '../containers/database.ts';
+import { askedBy } from '../shared/audit/asker.ts';
 import { buriedArrivals, markReplayed } from '../shared/payments/bury-arrivals.ts';
 import { readRunning } from './running.ts';
 import { loadEnvFile } from './stack/settings.ts';
@@ -23,6 +24,7 @@ try {
   loadEnvFile();
   const url = process.env.DATABASE_URL || readRunning().databaseUrl;
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-replay', timeoutMs: 10_000 });
+  const asked = askedBy(db, { actor: 'job:replay' });
   try {
     const buried = await buriedArrivals(db);
     const unknown = values.entry.filter((entry) => !buried.some(({ entryId }) => entryId === entry));
@@ -40,7 +42,7 @@ try {
       try {
         for (const one of chosen) {
           await redis.xAdd(one.stream, '*', { arrival: one.arrival });
-          await markReplayed(db, one);
+          await markReplayed(asked, one);
         }
       } finally {
         redis.destroy();

@@ -4,6 +4,7 @@
 
 import { openPool } from '../containers/database.ts';
 import { restoreExport } from '../containers/ingest/restore-export.ts';
+import { askedBy } from '../shared/audit/asker.ts';
 import { readRunning } from './running.ts';
 import { loadEnvFile } from './stack/settings.ts';
 
@@ -22,7 +23,10 @@ try {
     timeoutMs: statementTimeoutMs,
   });
   try {
-    const { name, restored, wereThere } = await restoreExport(db, folder);
+    const { name, restored, wereThere } = await restoreExport(
+      askedBy(db, { actor: 'job:restore-export' }),
+      folder,
+    );
     console.log(`${name}: ${restored} payments put back, ${wereThere} were there`);
   } finally {
     await db.close();

@@ -19,6 +19,8 @@ export interface Running {
   channels: Record<string, ChannelConfiguration & { secret: string; url: string }>;
   /** A key with every permission. */
   apiKey: string;
+  /** Passwords of the people who were made at the first start, by user name. */
+  staff: Record<string, string>;
   /** What the projector was given as ARCHIVE_MASTER_KEYS. */
   archiveMasterKeys: string;
 }

@@ -49,6 +49,7 @@ function describe(running: Running, logIsKafka: boolean, demoCustomer: string | 
   );
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   const database = new URL(running.databaseUrl);
+  const people = Object.keys(running.staff);
   const redis = new URL(running.redisUrl);
   return `
 Recoup is running (started in ${seconds} s).
@@ -60,7 +61,12 @@ Recoup is running (started in ${seconds} s).
   Redis        ${redis.host}   and one of its own for payments accepted during an outage
   Event log    ${logIsKafka ? `Kafka at ${running.kafkaBrokers}` : 'Redis stream payment.events (KAFKA_BROKERS makes it Kafka)'}
   Logs         ${relative(process.cwd(), join(stateFolder(), 'logs'))}/
-  For scripts  ${relative(process.cwd(), join(stateFolder(), 'running.json'))}: addresses, channels' secrets, an API key
+  For scripts  ${relative(process.cwd(), join(stateFolder(), 'running.json'))}: addresses, channels' secrets, an API key${
+    people.length > 0
+      ? `
+  Sign in as   ${people.join(', ')}; passwords are in ${relative(process.cwd(), join(stateFolder(), 'secrets.json'))}, under "staff"`
+      : ''
+  }
 ${
   channel
     ? `

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { type Postgres, startPostgres } from '../dev/servers/postgres.ts';
-import { migrate } from './migrate.ts';
+import { migrate, setRolePasswords } from './migrate.ts';
 
 // Roles belong to the cluster, so their passwords are tried in a cluster of its own, which logs all it is told.
 let postgres: Postgres;
@@ -44,14 +44,16 @@ test('of two starters at once, one migrates and the other finds it done', async 
 });
 
 test('the command migrates, and lets the roles in whose password it is given, without logging it', async () => {
-  const password = "q'uo\\te %äß$1";
+  const password = "q'uo\\te %äß$1 and more";
   const env = { ...process.env, DATABASE_URL: postgres.url, RECOUP_API_PASSWORD: password };
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
     [join(import.meta.dirname, 'migrate.ts')],
     { env },
   );
-  expect(stdout).toMatch(/nothing to apply\npartitions created: 0\nroles that got a password: recoup_api\n$/);
+  expect(stdout).toMatch(
+    /nothing to apply\npartitions created: 0\ncommon passwords added: \d+\nroles that got a password: recoup_api\n$/,
+  );
   expect(stdout + stderr + readFileSync(logFile, 'utf8')).not.toContain('uo\\');
   const api = new URL(postgres.url);
   api.username = 'recoup_api';
@@ -59,6 +61,11 @@ test('the command migrates, and lets the roles in whose password it is given, wi
   expect(await ask(api.href, 'select current_user')).toEqual(['recoup_api']);
   api.username = 'recoup_auth';
   await expect(ask(api.href, 'select 1')).rejects.toThrow(/password authentication failed/);
+});
+
+test('a role gets no password that could be guessed', async () => {
+  const given = setRolePasswords(postgres.url, { recoup_api: 'recoup' });
+  await expect(given).rejects.toThrow('the password of recoup_api has fewer than 16 characters');
 });
 
 test('a migration that was edited after it was applied is refused, and so is one that would be skipped', async () => {

@@ -1,14 +1,15 @@
 // Brings a database to the schema of this checkout, forward only, under a lock: two starters at once are safe. Refuses
 // when a file that was applied has been edited since, or when a new file sorts before one that was applied.
 //
-// As a command (`node drizzle/migrate.ts`): migrates DATABASE_URL, creates the coming months' partitions, and lets each
-// role log in whose RECOUP_<ROLE>_PASSWORD is set. Use the direct URL, not a pooler's: the lock belongs to a session.
+// As a command (`node drizzle/migrate.ts`): migrates DATABASE_URL, creates the coming months' partitions, adds the
+// common passwords where no list has been loaded, and lets each role log in whose RECOUP_<ROLE>_PASSWORD is set. Use the direct URL, not a pooler's: the lock belongs to a session.
 
 import { join } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
 import pg from 'pg';
+import { addCommonPasswords } from './common-passwords.ts';
 
 export const roles = [
   'recoup_webhooks',
@@ -52,7 +53,7 @@ export async function setRolePasswords(
     for (const role of roles) {
       const password = passwords[role];
       if (password === undefined) continue;
-      if (password === '') throw new Error(`the password of ${role} is empty`);
+      if (password.length < 16) throw new Error(`the password of ${role} has fewer than 16 characters`);
       const quoted = `${pg.escapeIdentifier(role)} with login password ${pg.escapeLiteral(password)}`;
       await client.query(`alter role ${quoted}`);
     }
@@ -111,6 +112,7 @@ async function command(): Promise<void> {
   if (!databaseUrl) throw new Error('DATABASE_URL is not set: the direct URL of a role that owns the schema');
   await migrate(databaseUrl, console.log);
   console.log(`partitions created: ${await ensurePartitions(databaseUrl)}`);
+  console.log(`common passwords added: ${await addCommonPasswords(databaseUrl)}`);
   const passwords = Object.fromEntries(
     roles.flatMap((role) => {
       const password = process.env[`${role.toUpperCase()}_PASSWORD`];

@@ -8,19 +8,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { TestProject } from 'vitest/node';
-import { say } from '../dev/progress.ts';
 import type { Directory, DirectoryOptions } from '../dev/servers/directory.ts';
 import { startKafka } from '../dev/servers/kafka.ts';
 import { startKeycloak } from '../dev/servers/keycloak.ts';
 import { madeUpPeople } from '../dev/servers/people.ts';
 import { startPostgres } from '../dev/servers/postgres.ts';
 import { killServers } from '../dev/servers/process.ts';
-import { MissingProgram } from '../dev/servers/program.ts';
 import { startRedis } from '../dev/servers/redis.ts';
 import { startSamba } from '../dev/servers/samba.ts';
 import { startSlapd } from '../dev/servers/slapd.ts';
 import { migrate, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
 import { serveOnDemand } from './on-demand.ts';
+import { unlessSkipped } from './unless-skipped.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -137,23 +136,6 @@ async function identityProviders(
   });
   stops.push(() => door.stop());
   project.provide('onDemandUrl', door.url);
-}
-
-/** Skipped on demand, or where a program is missing and we may not install it; but never in CI. */
-async function unlessSkipped<T>(
-  tests: string,
-  skip: string | undefined,
-  start: () => Promise<T>,
-): Promise<T | null> {
-  try {
-    if (skip === '1') throw new MissingProgram('their RECOUP_SKIP variable is 1, which CI does not accept');
-    return await start();
-  } catch (error) {
-    if (!(error instanceof MissingProgram) || process.env.CI === 'true') throw error;
-    const line = '*'.repeat(100);
-    say(`${line}\n* THE ${tests} TESTS ARE SKIPPED: ${error.message}\n${line}`);
-    return null;
-  }
 }
 
 /** A run that was killed with -9 leaves its servers and its folder. Another user's are that user's. */

@@ -10,8 +10,11 @@ export const tokenAudience = 'urn:recoup:api';
 export const tokenAlgorithm = 'ES256';
 export const tokenType = 'at+jwt';
 
-/** Either a person's session or a service's key. */
-export type TokenSubject = { session: string } | { keyPrefix: string };
+/** Either a person's session, or a service's key and what of it the token is for. */
+export type TokenSubject = { expiresAt: Date } & (
+  | { session: string }
+  | { keyPrefix: string; scopes: readonly string[] | undefined }
+);
 
 /** Undefined for whatever is not a token of ours that is good now. A fault of the keys' source is thrown. */
 export async function verifyAccessToken(
@@ -26,9 +29,11 @@ export async function verifyAccessToken(
       typ: tokenType,
       requiredClaims: ['exp', 'iat', 'sub'],
     });
-    const { sid, key } = payload;
-    if (typeof sid === 'string' && isUuid(sid)) return { session: sid };
-    return typeof key === 'string' ? { keyPrefix: key } : undefined;
+    const { sid, key, scope, exp } = payload;
+    const expiresAt = new Date(Number(exp) * 1_000);
+    if (typeof sid === 'string' && isUuid(sid)) return { session: sid, expiresAt };
+    if (typeof key !== 'string') return undefined;
+    return { keyPrefix: key, scopes: typeof scope === 'string' ? scope.split(' ') : undefined, expiresAt };
   } catch (error) {
     if (error instanceof JOSEError && error.code !== 'ERR_JWKS_TIMEOUT') return undefined;
     throw error;

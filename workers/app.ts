@@ -10,6 +10,7 @@ import { createLog, errorFields, type Log, type LogLevel } from '../shared/log.t
 import { fineBuckets } from '../shared/metrics.ts';
 import { SettingsFault } from '../shared/settings.ts';
 import type { Caller } from '../shared/staff/caller.ts';
+import { BusyFault } from '../shared/staff/password-hash.ts';
 import { Afterwards } from './afterwards.ts';
 import { type ProblemCode, type ProblemDetails, problem } from './problem.ts';
 import { type EdgeRedisSettings, openRedis } from './redis.ts';
@@ -107,6 +108,10 @@ export function createApp<Settings extends CommonSettings>(
     if (error instanceof DatabaseFault && error.retryable) {
       log.error('database_away', errorFields(error));
       return refuse(c, 'unavailable', { detail: 'The database is away.', retryAfterSeconds: 5 });
+    }
+    if (error instanceof BusyFault) {
+      log.warn('busy', errorFields(error));
+      return refuse(c, 'unavailable', { detail: 'Too much to do at once.', retryAfterSeconds: 2 });
     }
     log.error('crash', errorFields(error));
     return refuse(c, 'internal_error');

@@ -12,7 +12,7 @@ import type { Caller } from '../shared/staff/caller.ts';
 import { sessionById, sessionBySecret } from '../shared/staff/find-session.ts';
 import type { Permission } from '../shared/staff/permissions.ts';
 import { touch } from '../shared/staff/touch.ts';
-import { verifyAccessToken } from './access-token.ts';
+import { type TokenSubject, verifyAccessToken } from './access-token.ts';
 import { type CommonSettings, clientAddress, type RequestContext, refuse, waitUntilOf } from './app.ts';
 import { type EdgeDatabaseSettings, openDatabase } from './database.ts';
 import { type LimitSettings, limitAddress, limitCaller } from './limits.ts';
@@ -46,12 +46,27 @@ export const forget = (credential: string | undefined): void => {
   if (credential !== undefined) known.delete(credential);
 };
 
+/** Forgets sessions that this isolate has just ended or changed, whatever they were known by. */
+export function forgetSessions(ids: readonly string[]): void {
+  for (const [credential, { caller }] of known) {
+    if (caller.kind === 'user' && ids.includes(caller.session.id)) known.delete(credential);
+  }
+}
+
 async function lookUp(db: Database, credential: string, isCookie: boolean, keys: JWTVerifyGetKey) {
   if (isCookie) return secretPattern.test(credential) ? sessionBySecret(db, credential) : undefined;
   if (credential.startsWith('rk_')) return authenticateKey(db, credential);
   const subject = await verifyAccessToken(credential, keys);
-  if (!subject) return undefined;
-  return 'session' in subject ? sessionById(db, subject.session) : keyByPrefix(db, subject.keyPrefix);
+  return subject && callerOfToken(db, subject);
+}
+
+/** Whoever a token that has been verified stands for, with no more than the token is for. */
+export async function callerOfToken(db: Database, subject: TokenSubject): Promise<Caller | undefined> {
+  if ('session' in subject) return sessionById(db, subject.session);
+  const service = await keyByPrefix(db, subject.keyPrefix);
+  const { scopes } = subject;
+  if (!service || !scopes) return service;
+  return { ...service, grants: new Map([...service.grants].filter(([scope]) => scopes.includes(scope))) };
 }
 
 async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<Caller | undefined> {
@@ -62,7 +77,10 @@ async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<
   const db = openDatabase(database);
   const caller = await lookUp(db, credential, isCookie, tokenKeys);
   if (!caller) return undefined;
-  known.set(credential, { caller, until: Date.now() + knownForMs });
+  // Who is held back until their password is their own is asked after every time: they go on at once.
+  if (caller.kind === 'key' || !caller.mustChangePassword) {
+    known.set(credential, { caller, until: Date.now() + knownForMs });
+  }
   if (known.size > knownLimit) known.delete(known.keys().next().value as string);
   const lastUsedAt = caller.kind === 'user' ? caller.session.lastUsedAt : caller.lastUsedAt;
   if (lastUsedAt === null || Date.now() - lastUsedAt.getTime() > touchedEveryMs) {
@@ -75,7 +93,7 @@ const isExpired = (caller: Caller) =>
   caller.kind === 'key' && caller.expiresAt !== null && caller.expiresAt.getTime() <= Date.now();
 
 /** Whether a browser sent this from a page of ours, or of an origin that is allowed to. */
-export function isOwnOrigin(c: Ctx): boolean {
+export function isOwnOrigin<Settings extends CallerSettings>(c: RequestContext<Settings>): boolean {
   const origin = c.req.header('origin');
   if (origin === undefined) return c.req.header('sec-fetch-site') === 'same-origin';
   const { publicUrl, allowedOrigins } = c.get('settings');

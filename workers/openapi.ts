@@ -37,6 +37,15 @@ export interface Answer {
   content?: Content;
 }
 
+export interface OpenApi {
+  openapi: '3.1.0';
+  info: { title: string; version: string; summary: string; description: string };
+  servers: Array<{ url: string }>;
+  tags: Array<{ name: string }>;
+  paths: Paths;
+  components: Record<string, unknown>;
+}
+
 /** What was asked and answered, by operation (`GET /api/v1/jobs`) and status. */
 export type Examples = Record<string, Record<string, Example>>;
 export interface Example {
@@ -240,7 +249,7 @@ const meanings: Record<number, string> = {
   304: 'Not changed',
   503: 'Not well',
 };
-const meaningOf = (status: number): string => meanings[status] ?? `Status ${status}`;
+const meaningOf = (status: number): string => meanings[status] ?? 'Refused';
 
 /** What the paths refer to. */
 export const components = (sessionCookie: string): Json => ({

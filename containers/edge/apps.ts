@@ -6,6 +6,7 @@ import type { RecentPayment } from '../../shared/payments/payment.ts';
 import { createApi } from '../../workers/api/main.ts';
 import { createAuth } from '../../workers/auth/main.ts';
 import { createWebhooks } from '../../workers/webhooks/main.ts';
+import { nativeScrypt } from './scrypt.ts';
 import type { WorkerName } from './worker-settings.ts';
 
 type Fetch = (request: Request) => Promise<Response>;
@@ -34,7 +35,7 @@ export function createApps({ bindings, databases, recentPayments }: AppsOptions)
   };
   const envs = {
     webhooks: { ...bindings.webhooks, POSTGRES: databases.webhooks, RECENT_PAYMENTS: recentPayments },
-    auth: { ...bindings.auth, POSTGRES: databases.auth },
+    auth: { ...bindings.auth, POSTGRES: databases.auth, SCRYPT: nativeScrypt },
     api: { ...bindings.api, POSTGRES: databases.api },
   };
   const [webhooks, auth, api] = [createWebhooks(), createAuth(), createApi()];

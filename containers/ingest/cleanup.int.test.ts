@@ -41,13 +41,16 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
     'outbox.messages',
   ];
   const before = await Promise.all(untouched.map(count));
-  expect(await runJob(cleanup(), db, '2026-05-30T12:00:00Z')).toEqual({
+  expect(await runJob(cleanup({ sessionDays: 30 }), db, '2026-05-30T12:00:00Z')).toEqual({
     job_runs: 2_500,
     idempotency_keys: 0,
     rejected_bodies: 0,
     notices: 0,
     dead_letters: 0,
     staging_log: 1,
+    sessions: 0,
+    sign_in_attempts: 0,
+    known_devices: 0,
   });
   expect(await count('operations.job_runs')).toBe(2);
   expect(await count('payment_service.staging_process_log')).toBe(3);
@@ -55,4 +58,39 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
   for (const table of untouched) {
     await expect(db.query(`delete from ${table}`)).rejects.toMatchObject({ sqlState: '42501' });
   }
+});
+
+test('sessions that are long over go with their refresh tokens, and so do old attempts and devices', async () => {
+  await owner.query(
+    `insert into staff.users (username, display_name, created_by) values ('ada', 'Ada', 'test')`,
+  );
+  await owner.query(
+    `with added as (
+       insert into staff.sessions (user_id, kind, method, device, idle_limit, expires_at, ended_at)
+       select u.id, 'client', 'password', device, '1 hour', expires_at::timestamptz, ended_at::timestamptz
+       from staff.users u, (values ('over', '2026-06-01', '2026-04-01'), ('expired', '2026-04-29', null),
+                                   ('just over', '2026-06-01', '2026-05-02'), ('live', '2026-06-30', null))
+         as s (device, expires_at, ended_at)
+       returning id)
+     insert into staff.refresh_tokens (hash, session_id) select sha256(id::text::bytea), id from added`,
+  );
+  await owner.query(
+    `insert into staff.sign_in_attempts (kind, key, failures, last_at, previous_at)
+     values ('name', 'old', 60, now() - interval '2 days', 'epoch'), ('name', 'new', 1, now(), 'epoch')`,
+  );
+  await owner.query(
+    `insert into staff.known_devices (device_hash, user_id, last_seen_at)
+     select hash::bytea, u.id, seen::timestamptz from staff.users u,
+       (values ('old', '2025-11-01'), ('new', '2026-05-01')) as d (hash, seen)`,
+  );
+  expect(await runJob(cleanup({ sessionDays: 30 }), db, '2026-05-30T12:00:00Z')).toMatchObject({
+    sessions: 2,
+    sign_in_attempts: 1,
+    known_devices: 1,
+  });
+  const devices = await owner.query<{ device: string }>('select device from staff.sessions order by device');
+  expect(devices.map(({ device }) => device)).toEqual(['just over', 'live']);
+  expect(await count('staff.refresh_tokens')).toBe(2);
+  expect(await owner.query(`select key from staff.sign_in_attempts where key = 'new'`)).toHaveLength(1);
+  await expect(db.query('select from staff.sessions')).rejects.toMatchObject({ sqlState: '42501' });
 });

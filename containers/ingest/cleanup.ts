@@ -7,31 +7,44 @@ import { removeOldIdempotencyKeys } from '../../shared/operations/remove-old-ide
 import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
 import { removeOldRejectedBodies } from '../../shared/payments/keep-rejected-bodies.ts';
 import { removeOldNotices } from '../../shared/payments/settle-notices.ts';
+import {
+  removeOldAttempts,
+  removeOldDevices,
+  removeOldSessions,
+} from '../../shared/staff/remove-old-sessions.ts';
 import { removeOldLog } from '../../shared/staging/tidy-log.ts';
 import type { Job } from '../jobs.ts';
 
 /** Deletes at most `limit` rows and answers how many. */
 type Cleaning = (db: Database, now: Date, limit: number) => Promise<number>;
 
+export interface CleanupSettings {
+  /** How long sessions are kept that are over. */
+  sessionDays: number;
+}
+
 /** All there is to clean; the name is the count's in the run's detail. */
-const cleanings: Record<string, Cleaning> = {
+const cleanings = ({ sessionDays }: CleanupSettings): Record<string, Cleaning> => ({
   job_runs: removeOldRuns,
   idempotency_keys: (db, _, limit) => removeOldIdempotencyKeys(db, limit),
   rejected_bodies: (db, _, limit) => removeOldRejectedBodies(db, limit),
   notices: (db, _, limit) => removeOldNotices(db, limit),
   dead_letters: (db, _, limit) => removeOldDeadLetters(db, limit),
   staging_log: removeOldLog,
-};
+  sessions: (db, now, limit) => removeOldSessions(db, now, limit, sessionDays),
+  sign_in_attempts: (db, _, limit) => removeOldAttempts(db, limit),
+  known_devices: removeOldDevices,
+});
 
 const rowsAtOnce = 1_000;
 /** What is left over is for the next run. */
 const roundsPerRun = 200;
 
 export const cleanup =
-  (): Job =>
+  (settings: CleanupSettings): Job =>
   async ({ db, now, signal, progress }) => {
     const removed: Record<string, number> = {};
-    for (const [what, clean] of Object.entries(cleanings)) {
+    for (const [what, clean] of Object.entries(cleanings(settings))) {
       removed[what] = 0;
       for (let round = 0; round < roundsPerRun; round++) {
         signal.throwIfAborted();

@@ -31,6 +31,7 @@ test('with a database alone, everything else has its default, and nothing is eve
     notices: { channels: new Map(), idleMs: 5_000, timeoutMs: 10_000 },
     partitions: { monthsAhead: 3 },
     retention: { keptMonths: 12, exportFolder: undefined },
+    cleanup: { sessionDays: 30 },
   });
 });
 

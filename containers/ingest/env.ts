@@ -52,6 +52,7 @@ const fields = {
   NOTICE_TIMEOUT_SECONDS: wholeNumber(10, 1, 120),
   PARTITIONS_AHEAD_MONTHS: wholeNumber(3, 1, 120),
   PARTITION_RETENTION_MONTHS: wholeNumber(12, 1, 1_200),
+  SESSION_RETENTION_DAYS: wholeNumber(30, 1, 3_650),
   RETENTION_EXPORT_FOLDER: z.optional(z.string().check(z.refine(isFolder, 'expected a folder that exists'))),
 };
 
@@ -85,6 +86,7 @@ export function readIngestSettings(env: Record<string, unknown>) {
       timeoutMs: v.NOTICE_TIMEOUT_SECONDS * 1_000,
     },
     partitions: { monthsAhead: v.PARTITIONS_AHEAD_MONTHS },
+    cleanup: { sessionDays: v.SESSION_RETENTION_DAYS },
     retention: { keptMonths: v.PARTITION_RETENTION_MONTHS, exportFolder: v.RETENTION_EXPORT_FOLDER },
   };
 }

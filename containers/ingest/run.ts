@@ -1,14 +1,16 @@
-// Ingest's life: staging, notices and jobs beside each other until the signal; what they have begun ends at its next
-// step.
+// Ingest's life: staging, notices, jobs and the sealing of the audit trail beside each other until the signal; what they
+// have begun ends at its next step.
 
 import { openPool } from '../database.ts';
 import { runningJobs } from '../jobs.ts';
 import { runContainer } from '../run-container.ts';
 import { cleanup } from './cleanup.ts';
 import { readIngestSettings } from './env.ts';
+import { figures } from './figures.ts';
 import { askingNotices } from './notices.ts';
 import { partitions } from './partitions.ts';
 import { retention } from './retention.ts';
+import { sealing } from './sealing.ts';
 import { staging } from './staging.ts';
 
 /** A job's single statement may move or read a whole month of payments. */
@@ -39,7 +41,8 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
         },
         partitions: partitions(settings.partitions),
         retention: retention(settings.retention),
-        cleanup: cleanup(),
+        cleanup: cleanup(settings.cleanup),
+        figures: figures(),
       },
       instance,
       signal,
@@ -58,6 +61,7 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
       staging: { step: staged.step, heartbeat: staged.heartbeat, idleMs: settings.staging.idleMs },
       notices: { step: notices.step, heartbeat: notices.heartbeat, idleMs: settings.notices.idleMs },
       jobs: { step: jobs.step, heartbeat: jobs.heartbeat, idleMs: jobsLookMs },
+      sealing: sealing(db),
     };
     return {
       about: { parts: Object.keys(parts).join(',') },

@@ -60,7 +60,8 @@ beforeEach(async () => {
     truncate servicing.events, servicing.event_ids, servicing.subject_keys, servicing.dead_letters, servicing.inbox,
       servicing.fold_attempts, servicing.loan_accounts, servicing.loan_borrowers, servicing.identifiers;
     alter table servicing.loan_accounts drop constraint if exists nothing_poisonous;
-    drop trigger if exists few_at_once on servicing.event_ids`);
+    drop trigger if exists few_at_once on servicing.event_ids;
+    drop trigger if exists slow on servicing.loan_accounts`);
 });
 afterEach(async () => {
   await Promise.all(closing.splice(0).map((close) => close()));
@@ -263,6 +264,50 @@ test('a batch that is too much for the database is folded in parts, and is no fa
   await lane.until(isSettled);
   expect(await count('events')).toBe(40);
   expect([await letters(), await attempts(), lane.faults]).toEqual([[], [], []]);
+});
+
+/** The projector's, whose statements may take no longer than this. */
+const impatient = (timeoutMs: number) => {
+  const pool = openPool({
+    url: database.urlFor('recoup_projector'),
+    min: 0,
+    max: 2,
+    applicationName: 'test',
+    timeoutMs,
+  });
+  closing.push(pool.close);
+  return pool;
+};
+
+test('an event that always takes the database too long is buried, and takes no other along', async () => {
+  await owner.query(`
+    create or replace function servicing.take_long() returns trigger language plpgsql as $$
+    begin
+      if new.account_number = 'SLOW' then perform pg_sleep(30); end if;
+      return new;
+    end $$;
+    create trigger slow before insert on servicing.loan_accounts for each row execute function servicing.take_long()`);
+  await append(...many(12), created('slow', { account_number: 'SLOW' }), ...many(12, 'f'));
+  const lane = openLane({ db: impatient(1_000) });
+  await lane.until(isSettled);
+  expect(await count('events')).toBe(24);
+  expect(await letters()).toMatchObject([{ event_id: 'slow', reason: expect.stringContaining('57014') }]);
+  expect([await attempts(), lane.faults]).toEqual([[], []]);
+});
+
+test('waiting for an aggregate that somebody else holds for long is no fault of an event', async () => {
+  await append(created('held'));
+  const lane = openLane({ db: impatient(500) });
+  const free = Promise.withResolvers<void>();
+  const holder = owner.transaction(async (tx) => {
+    await tx.query(`select pg_advisory_xact_lock(hashtextextended('servicing account:A-held', 0))`);
+    await free.promise;
+  });
+  await lane.until(() => lane.faults.length >= 4);
+  free.resolve();
+  await holder;
+  await lane.until(isSettled);
+  expect([await count('events'), await attempts(), await letters()]).toEqual([1, [], []]);
 });
 
 test('a process that starts again goes on counting the attempts', async () => {

@@ -6,7 +6,8 @@
 //   cannot be read, or has another event's id       buried at once, settled
 //   the database is away, or does not let us work   stays ours, uses up no attempt; the loop backs off
 //   faults for a reason of its own, among others    the batch is halved until it is alone; the others are settled
-//   faults alone                                    tried again after a while; the third time it is buried
+//   takes the database too long, among others       smaller batches follow, in later steps, until it is alone
+//   faults or takes too long alone                  tried again after a while, alone; the third time it is buried
 //   is buried, but not in the stream of letters     stays ours until that stream takes it; the others go on
 //
 // Later events of the same aggregate do not wait for one that fails: folding takes them in any order.
@@ -20,11 +21,14 @@ import { readEvent } from '../../shared/servicing/read-event.ts';
 import { MasterKeyFault } from '../../shared/servicing/vault.ts';
 import { type Fields, readEnvelope } from '../../shared/stream/envelope.ts';
 import type { Burial, Letter } from './dead-letter-stream.ts';
+import { nameUuid } from './name-uuid.ts';
 import type { Delivery, Source } from './source.ts';
 import type { Tally } from './tally.ts';
 
 const attemptsBeforeBurial = 3;
 const retryAfterMs = [1_000, 5_000];
+/** Those that are tried again take turns over several steps: health can tell a long step only from one that hangs. */
+const triedAgainForMs = 2_000;
 /** The stream of dead letters is not asked again for so long after a fault: each could take seconds. */
 const streamRestMs = 5_000;
 
@@ -54,6 +58,12 @@ interface Outcome {
   letters: Unfoldable[];
 }
 
+const nothing: Outcome = { settled: [], letters: [] };
+const both = (one: Outcome, other: Outcome): Outcome => ({
+  settled: [...one.settled, ...other.settled],
+  letters: [...one.letters, ...other.letters],
+});
+
 const nameOf = ({ source, entryId }: Delivery) => `${source} ${entryId}`;
 
 /** Answers how many deliveries it dealt with. */
@@ -63,6 +73,8 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
   const isResting = (delivery: Delivery) => (resting.get(nameOf(delivery)) ?? 0) > performance.now();
   const rest = (delivery: Delivery, ms: number) => resting.set(nameOf(delivery), performance.now() + ms);
   let streamRestsUntil = 0;
+  /** So many at a time, after a batch took too long. */
+  let most = batchSize;
 
   /** Answers those that are in both places. The table keeps them whole, so no other event has to wait for the stream. */
   const bury = async (letters: readonly Unfoldable[]): Promise<Delivery[]> => {
@@ -120,12 +132,18 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
       outcomes = await db.transaction((tx) => foldBatch(tx, incoming, tools));
     } catch (error) {
       const [alone] = batch;
+      if (batch.length === 1 && alone && (!isOurs(error) || isTooSlow(error))) return failed(alone, error);
+      if (isTooSlow(error)) {
+        most = Math.ceil(batch.length / 2);
+        log.warn('batch_too_slow', { events: batch.length, ...errorFields(error) });
+        return nothing;
+      }
       if (isOurs(error) && !(isTooMuch(error) && batch.length > 1)) throw error;
-      if (batch.length === 1 && alone) return failed(alone, error);
       const middle = Math.ceil(batch.length / 2);
       const [one, other] = [await fold(batch.slice(0, middle)), await fold(batch.slice(middle))];
-      return { settled: [...one.settled, ...other.settled], letters: [...one.letters, ...other.letters] };
+      return both(one, other);
     }
+    most = Math.min(batchSize, 2 * most);
     tally.folded(incoming, outcomes);
     const outcome: Outcome = { settled: [], letters: [] };
     for (const [n, { delivery, incoming: one }] of batch.entries()) {
@@ -137,8 +155,21 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
     return outcome;
   };
 
+  /** Those that have failed before go alone: they take no others along. */
+  const foldThese = async (readable: readonly Readable[]): Promise<Outcome> => {
+    const failedBefore = readable.filter(({ delivery }) => resting.has(nameOf(delivery)));
+    const others = readable.filter(({ delivery }) => !resting.has(nameOf(delivery)));
+    let outcome = others.length > 0 ? await fold(others) : nothing;
+    const until = performance.now() + triedAgainForMs;
+    for (const one of failedBefore) {
+      outcome = both(outcome, await fold([one]));
+      if (performance.now() > until) break;
+    }
+    return outcome;
+  };
+
   const step = async (): Promise<number> => {
-    const deliveries = await source.next(batchSize, isResting);
+    const deliveries = await source.next(most, isResting);
     const readable: Readable[] = [];
     const unreadable: Unfoldable[] = [];
     const gone: Delivery[] = [];
@@ -151,8 +182,7 @@ export function projecting({ db, source, deadLetterStream, tools, batchSize, tal
       if ('incoming' in read) readable.push(read);
       else unreadable.push(read);
     }
-    const { settled, letters } =
-      readable.length > 0 ? await fold(readable) : ({ settled: [], letters: [] } satisfies Outcome);
+    const { settled, letters } = await foldThese(readable);
     const done = [...gone, ...settled, ...(await bury([...unreadable, ...letters]))];
     const rested = done.filter((delivery) => resting.delete(nameOf(delivery)));
     if (rested.length > 0) await forgetAttempts(db, rested);
@@ -171,7 +201,7 @@ function readDelivery(delivery: Delivery, fields: Fields, { rules }: Tools): Rea
     stack,
   });
   try {
-    const envelope = readEnvelope(fields, rules.timeZone);
+    const envelope = readEnvelope(fields, rules.timeZone, nameUuid);
     if (!envelope.ok) return unreadable(envelope.refusal);
     known = { eventId: envelope.value.id, type: envelope.value.type };
     const read = readEvent(envelope.value, rules);
@@ -193,6 +223,9 @@ const isOurs = (error: unknown): boolean =>
 
 /** Locks and memory that a batch may need more of than an event does. */
 const isTooMuch = (error: unknown): boolean => error instanceof DatabaseFault && error.sqlState === '53200';
+
+/** The limit on a statement. Waiting for a lock ends sooner, see lockForFolding, and says so. */
+const isTooSlow = (error: unknown): boolean => error instanceof DatabaseFault && error.sqlState === '57014';
 
 /** Never what Postgres quotes: that stays in the cause. */
 const reasonOf = (error: unknown): string =>

@@ -8,7 +8,7 @@ const algorithm = 'aes-256-gcm';
 const nonceBytes = 12;
 const tagBytes = 16;
 /** Keys of subjects that were unwrapped last. What may still be used is for the database to say, each time anew. */
-const remembered = 20_000;
+const remembered = 50_000;
 
 export interface MasterKey {
   name: string;
@@ -29,18 +29,27 @@ export function openVault(masters: readonly MasterKey[]): Vault {
     if (known) return known;
     const found = masterKeys.get(master);
     if (!found) throw new MasterKeyFault(`the master key ${master} is not among ARCHIVE_MASTER_KEYS`);
-    const key = createSecretKey(decrypt(found, wrapped, 'subject key'));
-    if (unwrapped.size === remembered) unwrapped.clear();
+    return remember(name, createSecretKey(decrypt(found, wrapped, 'subject key')));
+  };
+  const remember = (name: string, key: KeyObject): KeyObject => {
+    // The one that is known longest goes.
+    if (unwrapped.size === remembered)
+      for (const oldest of unwrapped.keys()) {
+        unwrapped.delete(oldest);
+        break;
+      }
     unwrapped.set(name, key);
     return key;
   };
 
   return {
-    newKey: () => ({
-      master: current.name,
-      wrapped: encrypt(wrapping, randomBytes(32), 'subject key'),
-    }),
-    seal: (key, text, context) => encrypt(unwrap(key), Buffer.from(text), context),
+    newKey: () => {
+      const key = randomBytes(32);
+      const wrapped = encrypt(wrapping, key, 'subject key');
+      remember(wrapped.toString('latin1'), createSecretKey(key));
+      return { master: current.name, wrapped };
+    },
+    seal: (key, text, context) => encrypt(unwrap(key), text, context),
     open: (key, sealed, context) => decrypt(unwrap(key), sealed, context).toString(),
   };
 }
@@ -58,10 +67,13 @@ function newNonce(): Buffer {
 }
 
 /** Nonce, ciphertext, tag. Key objects: from raw bytes a cipher takes three times as long to make. */
-function encrypt(key: KeyObject, plain: Uint8Array, context: string): Buffer {
+function encrypt(key: KeyObject, plain: Uint8Array | string, context: string): Buffer {
   const nonce = newNonce();
   const cipher = createCipheriv(algorithm, key, nonce).setAAD(Buffer.from(context));
-  return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const sealed = typeof plain === 'string' ? cipher.update(plain, 'utf8') : cipher.update(plain);
+  // Of this algorithm there is nothing left for the end.
+  cipher.final();
+  return Buffer.concat([nonce, sealed, cipher.getAuthTag()]);
 }
 
 function decrypt(key: KeyObject, sealed: Uint8Array, context: string): Buffer {

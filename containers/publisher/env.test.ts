@@ -26,7 +26,11 @@ test('with a database and brokers alone, everything else has its default', () =>
       kind: 'kafka',
       brokers: ['kafka:9092'],
       clientId: 'payment-service',
-      topics: { 'payment.events': 'payment.events', 'payment.lifecycle': 'payment.lifecycle' },
+      topics: {
+        'payment.events': 'payment.events',
+        'payment.lifecycle': 'payment.lifecycle',
+        'auth.events': 'auth.events',
+      },
       partitions: 6,
       replication: -1,
       tls: false,
@@ -116,5 +120,11 @@ test('a certificate without encryption is refused rather than ignored', () => {
 test('two topics under one name are refused: a consumer could not tell which it reads', () => {
   expect(faults({ ...kafka, KAFKA_TOPIC: 'payments', KAFKA_LIFECYCLE_TOPIC: 'payments' })).toEqual([
     'KAFKA_LIFECYCLE_TOPIC: is KAFKA_TOPIC',
+  ]);
+});
+
+test('sign-ins are not told among payments', () => {
+  expect(faults({ ...kafka, KAFKA_AUTH_TOPIC: 'payment.lifecycle' })).toEqual([
+    'KAFKA_AUTH_TOPIC: is KAFKA_TOPIC or KAFKA_LIFECYCLE_TOPIC',
   ]);
 });

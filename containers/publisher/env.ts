@@ -17,6 +17,7 @@ const fields = {
   ...kafkaVariables,
   KAFKA_TOPIC: topic('payment.events'),
   KAFKA_LIFECYCLE_TOPIC: topic('payment.lifecycle'),
+  KAFKA_AUTH_TOPIC: topic('auth.events'),
   KAFKA_BATCH_SIZE: wholeNumber(100, 1, 10_000),
 };
 
@@ -25,6 +26,11 @@ const contradictions = (v: z.output<z.ZodMiniObject<typeof fields>>): Contradict
   !v.KAFKA_BROKERS && !v.REDIS_URL && ['REDIS_URL', 'is missing: without KAFKA_BROKERS, Redis is the log'],
   ...kafkaContradictions(v),
   v.KAFKA_LIFECYCLE_TOPIC === v.KAFKA_TOPIC && ['KAFKA_LIFECYCLE_TOPIC', 'is KAFKA_TOPIC'],
+  // Who follows payments has no business with who signs in.
+  [v.KAFKA_TOPIC, v.KAFKA_LIFECYCLE_TOPIC].includes(v.KAFKA_AUTH_TOPIC) && [
+    'KAFKA_AUTH_TOPIC',
+    'is KAFKA_TOPIC or KAFKA_LIFECYCLE_TOPIC',
+  ],
 ];
 
 const variables = z.object(fields).check(agreeing(contradictions));
@@ -44,6 +50,7 @@ export function readPublisherSettings(env: Record<string, unknown>) {
           topics: {
             'payment.events': v.KAFKA_TOPIC,
             'payment.lifecycle': v.KAFKA_LIFECYCLE_TOPIC,
+            'auth.events': v.KAFKA_AUTH_TOPIC,
           } as Record<string, string>,
         }
       : {

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type Role, roles } from '../../drizzle/migrate.ts';
 import { type Channel, schemeOf } from '../../shared/payments/channel.ts';
+import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 
 export interface LocalSecrets {
   postgres: string;
@@ -19,8 +20,12 @@ export interface LocalSecrets {
   apiKey: string | undefined;
   /** As ARCHIVE_MASTER_KEYS: without them what names people in the archive is lost. */
   archiveMasterKeys: string;
+  /** As SIGN_IN_KEYS: without them second factors are lost. */
+  signInKeys: string;
   /** As TOKEN_KEYS; made at the first start. */
   tokenKeys: string | undefined;
+  /** Passwords of the people who were made at the first start, by user name. */
+  staff: Record<string, string>;
 }
 
 const random = () => randomBytes(24).toString('hex');
@@ -39,6 +44,8 @@ export function readSecrets(file: string): LocalSecrets {
     channels: kept.channels ?? {},
     apiKey: kept.apiKey,
     tokenKeys: kept.tokenKeys,
+    staff: kept.staff ?? {},
+    signInKeys: kept.signInKeys ?? newSignInKey('local'),
     archiveMasterKeys: kept.archiveMasterKeys ?? `local:${randomBytes(32).toString('base64')}`,
   };
 }

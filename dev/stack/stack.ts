@@ -5,6 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { openPool } from '../../containers/database.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
+import { addCommonPasswords } from '../../drizzle/common-passwords.ts';
 import { ensurePartitions, migrate, type Role, setRolePasswords } from '../../drizzle/migrate.ts';
 import { apiNames, readChannels, secretNames } from '../../shared/payments/channel.ts';
 import { SettingsFault } from '../../shared/settings.ts';
@@ -25,6 +26,7 @@ import { launch, type StopSignals } from '../servers/process.ts';
 import { startRedis } from '../servers/redis.ts';
 import { compatibilityDate, startWorkers, stopLeftWorkers, webhooksObjects } from '../servers/workerd.ts';
 import { appendDemoHistory, demoSize, findDemoCustomer, finishDemoData } from './demo-data.ts';
+import { ensureStaff } from './demo-staff.ts';
 import { newChannelSecret, readSecrets, saveSecrets } from './secrets.ts';
 import { root, type StartSettings } from './settings.ts';
 
@@ -127,7 +129,11 @@ export async function startStack({
       },
       urlFor('recoup_webhooks'),
     ),
-    auth: bindings(authVariables, { TOKEN_KEYS: tokenKeys }, urlFor('recoup_auth')),
+    auth: bindings(
+      authVariables,
+      { TOKEN_KEYS: tokenKeys, SIGN_IN_KEYS: env.SIGN_IN_KEYS || secrets.signInKeys },
+      urlFor('recoup_auth'),
+    ),
     api: bindings(
       apiVariables,
       { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open' },
@@ -175,6 +181,7 @@ export async function startStack({
   await step('Database: migrating', async () => {
     await migrate(postgres.url, () => {});
     await ensurePartitions(postgres.url);
+    await addCommonPasswords(postgres.url);
     await setRolePasswords(postgres.url, secrets.roles);
   });
   const urlFor = (role: Role): string => {
@@ -184,6 +191,7 @@ export async function startStack({
     return url.href;
   };
   secrets.apiKey = await liveApiKey(postgres.url, secrets.apiKey);
+  secrets.staff = await ensureStaff(postgres.url, secrets.staff, demoData);
   saveSecrets(secretsFile, secrets);
 
   const nodeProcess = async (
@@ -327,6 +335,7 @@ export async function startStack({
       ]),
     ),
     apiKey: secrets.apiKey,
+    staff: secrets.staff,
     archiveMasterKeys,
     demoCustomer,
     inside: { bindings: workers(urlFor), urlFor },

@@ -17,15 +17,16 @@ export const askerStatement = (asker: Asker): [text: string, params: string[]] =
   [JSON.stringify(asker)],
 ];
 
-/** The same database, each of whose statements is a transaction that knows who asks. */
-export function askedBy(db: TransactionalDatabase, asker: Asker): Database {
-  const asked = <T>(work: (tx: Database) => Promise<T>) =>
+/** The same database, each of whose transactions knows who asks; a statement by itself is one. */
+export function askedBy(db: TransactionalDatabase, asker: Asker): TransactionalDatabase {
+  const transaction = <T>(work: (tx: Database) => Promise<T>) =>
     db.transaction(async (tx) => {
       await tx.query(...askerStatement(asker));
       return work(tx);
     });
   return {
-    query: (text, params) => asked((tx) => tx.query(text, params)),
-    arrays: (text, params) => asked((tx) => tx.arrays(text, params)),
+    transaction,
+    query: (text, params) => transaction((tx) => tx.query(text, params)),
+    arrays: (text, params) => transaction((tx) => tx.arrays(text, params)),
   };
 }

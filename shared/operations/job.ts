@@ -10,7 +10,7 @@
 //   any, and a request waits          at once
 //   failed, and a process starts      at once
 
-export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup', JobKind> = {
+export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup' | 'figures', JobKind> = {
   staging: { everySeconds: null, does: 'Takes what is staged to the payments now' },
   partitions: {
     everySeconds: 3_600,
@@ -18,6 +18,7 @@ export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup', Jo
   },
   retention: { everySeconds: 86_400, does: 'Exports old months of payments to files and drops them' },
   cleanup: { everySeconds: 3_600, does: 'Deletes old records of work that is done' },
+  figures: { everySeconds: 600, does: 'Counts the instalments that fall due in the coming days' },
 };
 
 interface JobKind {

@@ -1,6 +1,7 @@
 // Puts exported payments back into the payments table, with the rights of its owner. References never left, so nothing
 // else is needed.
 
+import { note } from '../audit/note.ts';
 import type { Database, TransactionalDatabase } from '../database.ts';
 import type { Manifest } from './export.ts';
 import { patiently } from './patiently.ts';
@@ -24,6 +25,8 @@ export async function restoreLines(
   return db.transaction(async (tx) => {
     let restored = 0;
     for await (const lines of batches) restored += await insertLines(tx, columns, lines);
+    const subject = { kind: 'export', id: manifest.name };
+    await note(tx, { action: 'export.restored', subject, details: { restored } });
     return restored;
   });
 }

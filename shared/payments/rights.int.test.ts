@@ -123,6 +123,7 @@ describe('the API role', () => {
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
       'audit.add',
+      'audit.words',
       'operations.keep_answer',
       'payment_service.accept_conflict',
       'payment_service.correct_staged',
@@ -148,7 +149,7 @@ describe('the API role', () => {
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
-    // It asks for runs of jobs and adds to the audit trail; no other table is its to write.
+    // It adds to the audit trail and asks for runs of jobs; no other table is its to write.
     expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([
       ['audit.entries', ['INSERT', 'SELECT']],
       ['operations.job_runs', ['INSERT', 'SELECT']],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { event } from '../servicing/testing.ts';
-import { readConversation, readConversationEntries, readConversationsOf } from './conversations.ts';
+import { readConversation, readConversationEntries, readConversations } from './conversations.ts';
 import { useProjections } from './testing.ts';
 
 const projections = useProjections();
@@ -20,10 +20,16 @@ test('a conversation has its lines in the order in which they were said, page by
   const found: unknown[] = [];
   let after: string | undefined;
   do {
-    const page = await readConversationEntries(projections.api, 'V1', after, 2);
-    expect(page.rows.length).toBeLessThanOrEqual(2);
-    found.push(...page.rows);
-    after = page.next;
+    const page = await readConversationEntries(projections.api, 'V1', { after, limit: 2 });
+    if (!page.ok) throw new Error(page.refusal);
+    expect(page.value.rows.length).toBeLessThanOrEqual(2);
+    found.push(...page.value.rows);
+    after = page.value.next;
+    if (after !== undefined)
+      expect(await readConversationEntries(projections.api, 'V2', { after, limit: 2 })).toEqual({
+        ok: false,
+        refusal: 'foreign_key',
+      });
   } while (after !== undefined);
   const at = (time: string) => `2026-03-01T${time}.000Z`;
   expect(found).toEqual([
@@ -91,12 +97,13 @@ test('the conversations of all who are one customer come in pages, the last acti
   );
   for (const limit of [1, 2, 5]) {
     const found: string[] = [];
-    let after: { at: string; id: string } | undefined;
+    let after: string | undefined;
     do {
-      const page = await readConversationsOf(projections.api, 'D1', after, limit);
-      found.push(...page.rows.map((row) => row.conversationId));
-      after = page.next;
-    } while (after);
+      const page = await readConversations(projections.api, { filter: { customerId: 'D1' }, after, limit });
+      if (!page.ok) throw new Error(page.refusal);
+      found.push(...page.value.rows.map((row) => row.conversationId));
+      after = page.value.next;
+    } while (after !== undefined);
     expect(found).toEqual(['W2', 'W3', 'W1', 'W5', 'W4']);
   }
 });

@@ -104,6 +104,31 @@ test('everything about a customer is told in one call', async () => {
   };
   const customer = await read('CIF-1', counted);
   expect(calls).toBe(1);
+  const conversation = {
+    conversationId: 'V1',
+    channel: 'web',
+    status: 'open',
+    startedAt: '2026-02-28T23:00:00.000Z',
+    lastMessageAt: '2026-03-02T00:00:00.000Z',
+    summary: null,
+  };
+  const request = {
+    requestId: 'W1',
+    kind: 'writeoff',
+    accountId: 'A1',
+    currency: 'EUR',
+    amount: '10.00',
+    requestedBy: 'joe',
+    requestedAt: '2026-03-05T00:00:00.000Z',
+  };
+  const openCase = {
+    caseId: 'K1',
+    accountId: 'A1',
+    status: 'open',
+    step: null,
+    stopContact: false,
+    openedAt: '2026-03-06T00:00:00.000Z',
+  };
   expect(customer).toEqual({
     customerId: 'C1',
     ids: ['C1'],
@@ -124,6 +149,19 @@ test('everything about a customer is told in one call', async () => {
     verifiedAt: '2026-01-02T03:04:05.000Z',
     residentialAddress: { street: 'Calle 1', number: '7' },
     mailingAddress: null,
+    flags: { hardship: false, stopContact: false, writtenOff: false, merged: false },
+    arrears: [{ currency: 'EUR', amount: '40.00', accounts: 1, daysPastDue: 14 }],
+    lastPayments: [
+      {
+        at: '2026-03-10T09:00:00.000Z',
+        amount: '60.00',
+        currency: 'EUR',
+        source: 'received',
+        reference: 'REF-P1',
+        accountId: 'A1',
+        accountNumber: 'N1',
+      },
+    ],
     loans: [
       {
         accountId: 'A1',
@@ -167,17 +205,8 @@ test('everything about a customer is told in one call', async () => {
         lastPayment: null,
       },
     ],
-    conversations: {
-      count: 1,
-      latest: {
-        conversationId: 'V1',
-        channel: 'web',
-        status: 'open',
-        startedAt: '2026-02-28T23:00:00.000Z',
-        lastMessageAt: '2026-03-02T00:00:00.000Z',
-        summary: null,
-      },
-    },
+    conversations: { count: 1, latest: conversation },
+    recentConversations: [conversation],
     applications: {
       count: 2,
       latest: {
@@ -200,29 +229,10 @@ test('everything about a customer is told in one call', async () => {
         at: '2026-03-04T00:00:00.000Z',
       },
     },
-    openApprovals: {
-      count: 1,
-      latest: {
-        requestId: 'W1',
-        kind: 'writeoff',
-        accountId: 'A1',
-        currency: 'EUR',
-        amount: '10.00',
-        requestedBy: 'joe',
-        requestedAt: '2026-03-05T00:00:00.000Z',
-      },
-    },
-    cases: {
-      count: 1,
-      latest: {
-        caseId: 'K1',
-        accountId: 'A1',
-        status: 'open',
-        step: null,
-        stopContact: false,
-        openedAt: '2026-03-06T00:00:00.000Z',
-      },
-    },
+    openApprovals: { count: 1, latest: request },
+    openRequests: [request],
+    cases: { count: 1, latest: openCase },
+    openCases: [openCase],
   });
   expect(await read('nobody')).toBeUndefined();
 });
@@ -321,4 +331,81 @@ test('a customer of whom only others have told is there, with what is theirs', a
     loans: [{ accountId: 'A9' }],
     cases: { count: 0, latest: null },
   });
+});
+
+test('what whoever speaks to them must know is told, also of the loans they share and the ids they had', async () => {
+  const opened = (id: string, account: string, at: string) =>
+    event('collection.case.opened.v1', { case_id: id, account_id: account }, { at });
+  await fold(
+    event('customer.created.v1', { customer_id: 'G1', first_name: 'Gil' }),
+    event('customer.identity.merged.v1', { surviving_customer_id: 'G1', merged_customer_id: 'G2' }),
+    event('account.created.v1', {
+      account_id: 'GA',
+      account_number: 'GN',
+      customer_id: 'G2',
+      loan_amount: '10.00',
+    }),
+    event('account.created.v1', {
+      account_id: 'GB',
+      customer_id: 'G1',
+      loan_amount: '10.00',
+      currency: 'USD',
+    }),
+    event('loan.aging.updated.v1', { account_id: 'GA', days_past_due: 3, arrears_amount: '4.00' }),
+    event('loan.aging.updated.v1', {
+      account_id: 'GB',
+      days_past_due: 90,
+      arrears_amount: '9.00',
+      currency: 'USD',
+    }),
+    opened('GK1', 'GA', '2026-03-01'),
+    opened('GK2', 'GB', '2026-03-02'),
+  );
+  const quiet = { hardship: false, stopContact: false, writtenOff: false, merged: true };
+  expect(await read('G1')).toMatchObject({
+    flags: quiet,
+    arrears: [
+      { currency: 'EUR', amount: '4.00', accounts: 1, daysPastDue: 3 },
+      { currency: 'USD', amount: '9.00', accounts: 1, daysPastDue: 90 },
+    ],
+    openCases: [{ caseId: 'GK2' }, { caseId: 'GK1' }],
+  });
+  await fold(
+    event('collection.case.hardship_paused.v1', { case_id: 'GK1' }, { at: '2026-03-03' }),
+    event('collection.case.stop_contact_applied.v1', { case_id: 'GK2' }, { at: '2026-03-03' }),
+    event('account.closed.v1', { account_id: 'GB', closure_reason: 'WRITTEN_OFF' }, { at: '2026-03-03' }),
+    event('collection.case.exhausted.v1', { case_id: 'GK2' }, { at: '2026-03-04' }),
+  );
+  expect(await read('G1')).toMatchObject({
+    flags: { hardship: true, stopContact: true, writtenOff: true, merged: true },
+    arrears: [{ currency: 'EUR', amount: '4.00' }],
+    cases: { count: 2 },
+    openCases: [{ caseId: 'GK1', status: 'paused' }],
+  });
+});
+
+test('the last five payments come from our log, or from the system of a loan of which our log knows none', async () => {
+  const processed = (key: number, account: string, at: string) =>
+    event('payment.processed.v1', {
+      account_id: account,
+      schedule_id: `H${account}`,
+      payment_number: key,
+      amount: '7.00',
+      status: 'PROCESSED',
+      processed_at: at,
+    });
+  await fold(
+    event('account.created.v1', { account_id: 'HA', account_number: 'HN', customer_id: 'H1' }),
+    event('account.created.v1', { account_id: 'HB', customer_id: 'H1' }),
+    processed(1, 'HA', '2026-03-12T00:00:00Z'),
+    processed(1, 'HB', '2026-03-11T00:00:00Z'),
+    ...[1, 2, 3, 4, 5].map((n) =>
+      recorded(`H${n}`, 'HN', `${n}.00`, { payment_date: `2026-03-0${n}T00:00:00Z` }),
+    ),
+  );
+  const customer = await read('H1');
+  expect(customer?.lastPayments.map(({ accountId, source, amount }) => [accountId, source, amount])).toEqual([
+    ['HB', 'processed', '7.00'],
+    ...[5, 4, 3, 2].map((n) => ['HA', 'received', `${n}.00`]),
+  ]);
 });

@@ -40,6 +40,8 @@ export interface SystemState {
   monthsAhead: number;
   /** Payments in the default partition, not counted beyond 10,000. */
   defaultRows: number;
+  /** Entries of the audit trail that have no seal yet, and the age of the oldest. */
+  unsealed: { entries: number; oldestSeconds: number };
 }
 
 export async function readSystemState(db: Database): Promise<SystemState> {
@@ -70,6 +72,9 @@ export async function readSystemState(db: Database): Promise<SystemState> {
         left join payment_service.payment_months m
           on m.month = (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n))::date)`,
       defaultRows: sql<string>`(select count(*) from (select from payment_service.payments_default limit 10000) as held)`,
+      unsealed: sql<string>`(select json_build_object('entries', count(*),
+          'oldestSeconds', coalesce(round(extract(epoch from clock_timestamp() - min(at)), 1), 0))::text
+        from audit.unsealed join audit.entries on id = entry_id)`,
     })
     .from(sql`(values (1)) as one`);
   if (!row) throw new Error('the system state has one row');
@@ -89,6 +94,7 @@ export async function readSystemState(db: Database): Promise<SystemState> {
     jobs: JSON.parse(row.jobs),
     monthsAhead: Number(row.monthsAhead),
     defaultRows: Number(row.defaultRows),
+    unsealed: JSON.parse(row.unsealed),
   };
 }
 
@@ -99,6 +105,9 @@ const expectedProcesses = ['publisher', 'ingest', 'drain', 'projector'] as const
 const silentAfterSeconds = 30;
 /** A message that waits longer means that its destination does not keep up. */
 const lateAfterSeconds = 60;
+
+/** An entry that waits longer for its seal means that nobody seals, or that a transaction hangs. */
+const unsealedAfterSeconds = 1_800;
 
 /** A job whose last run began more than so many of its intervals ago is late. */
 const lateAfterIntervals = 3;
@@ -125,6 +134,7 @@ export function judge(state: SystemState | undefined, { accepting }: { accepting
     log: check(alive.some((pulse) => pulse.process === 'publisher' && pulse.detail.log_ok === true)),
     outbox: check(state !== undefined && oldestSeconds < lateAfterSeconds),
     oldestSeconds,
+    audit: check(state !== undefined && state.unsealed.oldestSeconds < unsealedAfterSeconds),
     jobs: check(
       jobNames.every((name) =>
         isWell(

@@ -29,41 +29,46 @@ export const loanNumbers = `loan_number as materialized (
 
 /**
  * SQL: CTEs over `loan (account_id)`, which the caller brings: account, schedule (the current one of each), received,
- * instalment (of the current schedule) and last_payment. `today` is an SQL expression of type date.
+ * instalment (of the current schedule) and last_payment. `today` is an SQL expression of type date. What belongs to the
+ * loans is named by arrays of their keys, so that it is looked up by these, however few loans there are in all.
  */
 export const loanFacts = (today: string) => `
   account as materialized (
-    select * from servicing.loan_accounts where account_id in (select account_id from loan)
+    select * from servicing.loan_accounts where account_id = any (array(select account_id from loan))
   ),
   schedule as materialized (
     select distinct on (s.account_id) s.account_id, s.schedule_id, coalesce(s.currency, a.currency) as currency,
       s.loan_amount, s.total_amount, s.fee, s.n_payments, s.payment_frequency, s.scheduled_at
     from account a join servicing.repayment_schedules s using (account_id)
+    where s.account_id = any (array(select account_id from loan))
     order by s.account_id, s.version desc, s.schedule_id desc
   ),
   ${loanNumbers},
   received as materialized (
     select n.account_id, p.payment_id, p.reference_number, p.currency, p.amount - p.reversed as net, p.paid_at
     from loan_number n join servicing.received_payments p on p.loan_account_number = n.number
-    where p.amount > p.reversed
+    where p.amount > p.reversed and p.loan_account_number = any (array(select number from loan_number))
   ),
   processed as materialized (
     select p.account_id, p.payment_key, p.schedule_id, p.payment_number, p.currency, p.amount, p.processed_at
-    from account a join servicing.account_payments p using (account_id)
-    where p.status in (${processed.map((word) => `'${word}'`).join(', ')})
+    from servicing.account_payments p
+    where p.account_id = any (array(select account_id from account)) and p.status in (${processed.map((word) => `'${word}'`).join(', ')})
   ),
   line as (
     select s.account_id, s.currency, i.payment_number, i.due_on, i.amount, i.status,
       greatest(
         coalesce(i.paid_amount, case i.status when 'paid' then i.amount end, 0),
-        coalesce((select sum(p.amount) from processed p
-                  where p.schedule_id = s.schedule_id and p.payment_number = i.payment_number and p.currency = s.currency), 0)
+        coalesce(p.amount, 0)
       ) as paid,
-      coalesce((select sum(r.net) from received r where r.account_id = s.account_id and r.currency = s.currency), 0)
+      coalesce(r.net, 0)
         - coalesce(sum(greatest(i.amount, 0)) over (
             partition by s.account_id order by i.due_on nulls last, i.payment_number
             rows between unbounded preceding and 1 preceding), 0) as left_of_received
     from schedule s join servicing.instalments i using (schedule_id)
+    left join (select account_id, currency, sum(net) as net from received group by 1, 2) r
+      on r.account_id = s.account_id and r.currency = s.currency
+    left join (select schedule_id, payment_number, currency, sum(amount) as amount from processed group by 1, 2, 3) p
+      on p.schedule_id = s.schedule_id and p.payment_number = i.payment_number and p.currency = s.currency
   ),
   covered as (
     select *, greatest(least(coalesce(amount, 0), left_of_received), 0) as received from line
@@ -126,8 +131,12 @@ export const instalmentJson = `json_build_object('paymentNumber', i.payment_numb
   'amount', ${decimal('i.amount', 'i.currency')}, 'currency', i.currency, 'state', i.state, 'status', i.status,
   'paidAmount', ${decimal('i.paid', 'i.currency')}, 'receivedAmount', ${decimal('i.received', 'i.currency')})`;
 
+/** SQL: whether the row `i` of instalment is due today or later and not covered. */
+export const isNext = (i: string, today: string) =>
+  `${i}.state in ('scheduled', 'partial') and ${i}.due_on >= ${today}`;
+
 /** SQL: JSON of the first instalment of the row `loan` that is due today or later and not covered, or null. */
 export const nextInstalmentOf = (loan: string, today: string) => `(
   select ${instalmentJson} from instalment i
-  where i.account_id = ${loan}.account_id and i.state in ('scheduled', 'partial') and i.due_on >= ${today}
+  where i.account_id = ${loan}.account_id and ${isNext('i', today)}
   order by i.due_on, i.payment_number limit 1)`;

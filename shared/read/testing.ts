@@ -13,6 +13,7 @@ export const place = { timeZone: rules.timeZone, currency: rules.currency };
 export interface Projections {
   /** As the role of the API. */
   api: Pool;
+  apiUrl: string;
   owner: Pool;
   fold(...events: ReturnType<typeof event>[]): Promise<Folded[]>;
 }
@@ -38,7 +39,8 @@ export function useProjections(): Projections {
     const open = (url: string) =>
       openPool({ url, min: 0, max: 2, applicationName: 'test', timeoutMs: 20_000 });
     projections.owner = open(database.url);
-    projections.api = open(database.urlFor('recoup_api'));
+    projections.apiUrl = database.urlFor('recoup_api');
+    projections.api = open(projections.apiUrl);
     projector = open(database.urlFor('recoup_projector'));
   });
   afterAll(async () => {

@@ -1,34 +1,23 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import { foldBatch, type Incoming } from './fold-batch.ts';
+import type { Incoming } from './fold-batch.ts';
 import { anyDelivery, anyEvents, dump, empty, sorted } from './projections/testing.ts';
-import { incoming, rules } from './testing.ts';
+import { type Folding, incoming, openFolding } from './testing.ts';
 
-let database: TestDatabase;
-let owner: Pool;
-let db: Pool;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
+let folding: Folding;
+let owner: Folding['owner'];
+let foldRead: Folding['foldRead'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 4, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  folding = await openFolding();
+  ({ owner, foldRead } = folding);
 });
-afterAll(async () => {
-  await db.close();
-  await owner.close();
-  await database.drop();
-});
+afterAll(() => folding.close());
 
 const foldInto = async (batches: readonly Incoming[][]) => {
   await empty(owner);
   const outcomes: string[] = [];
-  for (const batch of batches)
-    outcomes.push(...(await db.transaction((tx) => foldBatch(tx, batch, { vault, rules }))));
+  for (const batch of batches) outcomes.push(...(await foldRead(batch)));
   return { outcomes, tables: await dump(owner) };
 };
 
@@ -58,7 +47,7 @@ test('what an event’s facts leave of it ends in the same tables in any order, 
       `insert into servicing.subject_keys (subject, erased_at) select distinct unnest($1::text[]), timestamptz '2026-01-01'`,
       [incomings.map(({ read }) => read.subject)],
     );
-    for (const some of batches) await db.transaction((tx) => foldBatch(tx, some, { vault, rules }));
+    for (const some of batches) await foldRead(some);
     return dump(owner);
   };
   const once = await erased([incomings]);

@@ -1,40 +1,21 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';
-import { foldBatch } from './fold-batch.ts';
 import { dump, empty } from './projections/testing.ts';
-import { event, incoming, rules } from './testing.ts';
+import { event, type Folding, openFolding } from './testing.ts';
 
-let database: TestDatabase;
-let owner: Pool;
-let db: Pool;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
+let folding: Folding;
+let owner: Folding['owner'];
+let fold: Folding['fold'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 4, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  folding = await openFolding();
+  ({ owner, fold } = folding);
 });
 beforeEach(async () => {
   await empty(owner);
 });
-afterAll(async () => {
-  await db.close();
-  await owner.close();
-  await database.drop();
-});
+afterAll(() => folding.close());
 
-const fold = (...events: StreamEvent[]) =>
-  db.transaction((tx) =>
-    foldBatch(
-      tx,
-      events.map((one) => incoming(one)),
-      { vault, rules },
-    ),
-  );
 const on = (n: number) => `2026-01-${String(n).padStart(2, '0')}T00:00:00Z`;
 
 function permutations<T>(items: readonly T[]): T[][] {

@@ -1,41 +1,22 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
+import type { Pool } from '../../containers/database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';
 import { eraseCustomer } from './erase-customer.ts';
-import { foldBatch } from './fold-batch.ts';
 import { kindsOf, projectionGroups } from './projections.ts';
-import { event, incoming, rules } from './testing.ts';
+import { event, type Folding, openFolding, tools } from './testing.ts';
 import { verify } from './verify.ts';
 
-let database: TestDatabase | undefined;
-let owner: Pool;
-let db: Pool;
-const tools = { vault: openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]), rules };
+let folding: Folding | undefined;
+let owner: Folding['owner'];
+let fold: Folding['fold'];
 
-const discard = async () => {
-  await db?.close();
-  await owner?.close();
-  await database?.drop();
-};
 beforeEach(async () => {
-  await discard();
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 8, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  await folding?.close();
+  folding = await openFolding(8);
+  ({ owner, fold } = folding);
 });
-afterAll(discard);
+afterAll(() => folding?.close());
 
-const fold = (...events: StreamEvent[]) =>
-  db.transaction((tx) =>
-    foldBatch(
-      tx,
-      events.map((one) => incoming(one)),
-      tools,
-    ),
-  );
 const erase = async (customerId: string) => {
   const answer = await eraseCustomer(owner, { customerId, reason: 'asked to', requestedBy: 'mary' }, tools);
   return answer.ok ? answer.value : answer.refusal;

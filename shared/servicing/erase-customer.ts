@@ -13,6 +13,7 @@ import {
   deleteWaiting,
   eraseSubjects,
   forgetHashesOf,
+  forgetNameWords,
   lettersAmong,
   lockForErasing,
   relatedTo,
@@ -68,6 +69,10 @@ export async function eraseCustomer(
   });
   if (!begun) return refused('unknown_customer');
   await rebuildInSteps((step) => db.transaction(step), begun.left, tools);
+  await db.transaction(async (tx) => {
+    await lockForErasing(tx);
+    await forgetNameWords(tx);
+  });
   return ok(begun.erased);
 }
 

@@ -99,6 +99,10 @@ export const forgetHashesOf = (tx: Database, subjects: readonly string[]): Promi
     [subjects, erasedHash],
   );
 
+/** Words that nobody's name has any more; under the lock of erasing, so that nobody is getting one of them now. */
+export const forgetNameWords = (tx: Database): Promise<unknown> =>
+  tx.query('select servicing.forget_name_words()');
+
 export async function countEvents(tx: Database, subjects: readonly string[]): Promise<number> {
   const [row] = await tx.query<{ events: number }>(
     'select count(*)::int as events from servicing.events where subject = any ($1)',

@@ -1,36 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
-import type { StreamEvent } from '../stream/envelope.ts';
-import { foldBatch } from './fold-batch.ts';
-import { event, incoming, rules } from './testing.ts';
+import { event, type Folding, openFolding } from './testing.ts';
 
-let database: TestDatabase;
-let owner: Pool;
-let db: Pool;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
+let folding: Folding;
+let owner: Folding['owner'];
+let fold: Folding['fold'];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 8, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  folding = await openFolding(8);
+  ({ owner, fold } = folding);
 });
-afterAll(async () => {
-  await db.close();
-  await owner.close();
-  await database.drop();
-});
+afterAll(() => folding.close());
 
-const fold = (...events: StreamEvent[]) =>
-  db.transaction((tx) =>
-    foldBatch(
-      tx,
-      events.map((one) => incoming(one)),
-      { vault, rules },
-    ),
-  );
 const one = async (text: string, params: unknown[] = []) =>
   (await owner.query<Record<string, unknown>>(text, params))[0];
 

@@ -1,43 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { Database } from '../database.ts';
-import type { StreamEvent } from '../stream/envelope.ts';
-import { type Folded, foldBatch, type Incoming } from './fold-batch.ts';
+import type { Folded, Incoming } from './fold-batch.ts';
 import { anyDelivery, anyEvents, dump, empty, inBatches, sorted } from './projections/testing.ts';
-import { event, incoming, rules } from './testing.ts';
+import { event, type Folding, incoming, openFolding, tools } from './testing.ts';
 
-let database: TestDatabase;
-let owner: Pool;
-let db: Pool;
+let folding: Folding;
+let owner: Folding['owner'];
+let db: Folding['db'];
+let fold: Folding['fold'];
+let foldIn: Folding['foldIn'];
+let foldRead: Folding['foldRead'];
 const connections = 4;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const pool = { min: 0, max: connections, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  folding = await openFolding(connections);
+  ({ owner, db, fold, foldIn, foldRead } = folding);
 });
 beforeEach(async () => {
   await empty(owner);
 });
-afterAll(async () => {
-  await db.close();
-  await owner.close();
-  await database.drop();
-});
-
-const foldIn = (tx: Database, ...events: StreamEvent[]) =>
-  foldBatch(
-    tx,
-    events.map((one) => incoming(one)),
-    { vault, rules },
-  );
-const fold = (...events: StreamEvent[]) => db.transaction((tx) => foldIn(tx, ...events));
+afterAll(() => folding.close());
 
 /** Each connection takes the next batch when it is done with one. */
 async function foldTogether(batches: readonly Incoming[][]) {
@@ -46,7 +30,7 @@ async function foldTogether(batches: readonly Incoming[][]) {
   const connection = async () => {
     for (let batch = waiting.shift(); batch; batch = waiting.shift()) {
       const some = batch;
-      const answers = await db.transaction((tx) => foldBatch(tx, some, { vault, rules }));
+      const answers = await foldRead(some);
       for (const [n, answer] of answers.entries()) outcomes.push([some[n]?.read.event.id ?? '', answer]);
     }
   };
@@ -97,8 +81,7 @@ test('batches that are folded at once lose nothing, and fold each event once', {
     const events = fc.sample(anyEvents(150), { numRuns: 1, seed: round })[0] ?? [];
     const batch = sorted(events).map((one) => incoming(one));
     await empty(owner);
-    for (const some of inBatches(batch, [50]))
-      await db.transaction((tx) => foldBatch(tx, some, { vault, rules }));
+    for (const some of inBatches(batch, [50])) await foldRead(some);
     const oneByOne = await dump(owner);
 
     await empty(owner);
@@ -223,7 +206,7 @@ test('two that make the key of one subject use the same', async () => {
   );
   expect(sealed).toHaveLength(2);
   for (const one of sealed)
-    expect(vault.open(key ?? { master: '', wrapped: new Uint8Array() }, one.sealed, one.event_id)).toContain(
-      '"customer_id":"C1"',
-    );
+    expect(
+      tools.vault.open(key ?? { master: '', wrapped: new Uint8Array() }, one.sealed, one.event_id),
+    ).toContain('"customer_id":"C1"');
 });

@@ -1,27 +1,17 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
-import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { readEnvelope } from '../stream/envelope.ts';
 import { samples, withValue } from './events/testing.ts';
-import { foldBatch, type Incoming } from './fold-batch.ts';
+import type { Incoming } from './fold-batch.ts';
 import { inBatches } from './projections/testing.ts';
 import { readEvent } from './read-event.ts';
-import { rules } from './testing.ts';
+import { type Folding, openFolding, rules } from './testing.ts';
 
-let database: TestDatabase;
-let db: Pool;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
+let folding: Folding;
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 2, applicationName: 'test', timeoutMs: 20_000 };
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  folding = await openFolding();
 });
-afterAll(async () => {
-  await db.close();
-  await database.drop();
-});
+afterAll(() => folding.close());
 
 /** Four bytes a character, and nothing in it that Postgres could compress. */
 const wide = (length: number) =>
@@ -116,12 +106,10 @@ function* read(): Generator<Incoming> {
 }
 
 const fold = (batch: readonly Incoming[]) =>
-  db
-    .transaction((tx) => foldBatch(tx, batch, { vault, rules }))
-    .then(
-      () => undefined,
-      (fault: Error) => fault,
-    );
+  folding.foldRead(batch).then(
+    () => undefined,
+    (fault: Error) => fault,
+  );
 
 /** What cannot be folded, each alone. */
 async function faults(batch: readonly Incoming[]): Promise<string[]> {

@@ -1,43 +1,22 @@
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { openPool, type Pool } from '../../containers/database.ts';
 import { openVault } from '../../containers/projector/vault.ts';
-import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';
-import { foldBatch } from './fold-batch.ts';
 import { kindsOf, projectionGroups, projections } from './projections.ts';
 import { rebuild, takeUpUnhandled } from './rebuild.ts';
 import type { Difference } from './refold.ts';
-import { event, incoming, rules } from './testing.ts';
+import { event, type Folding, openFolding, tools } from './testing.ts';
 import { verify } from './verify.ts';
 
-let database: TestDatabase | undefined;
-let owner: Pool;
-let db: Pool;
-const vault = openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]);
-const tools = { vault, rules };
+let folding: Folding | undefined;
+let owner: Folding['owner'];
+let fold: Folding['fold'];
 
-const discard = async () => {
-  await db?.close();
-  await owner?.close();
-  await database?.drop();
-};
 beforeEach(async () => {
-  await discard();
-  database = await createTestDatabase();
-  const pool = { min: 0, max: 8, applicationName: 'test', timeoutMs: 20_000 };
-  owner = openPool({ ...pool, url: database.url });
-  db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  await folding?.close();
+  folding = await openFolding(8);
+  ({ owner, fold } = folding);
 });
-afterAll(discard);
-
-const fold = (...events: StreamEvent[]) =>
-  db.transaction((tx) =>
-    foldBatch(
-      tx,
-      events.map((one) => incoming(one)),
-      tools,
-    ),
-  );
+afterAll(() => folding?.close());
 
 async function rebuildAll(options = { restart: false }) {
   const sum = { aggregates: 0, events: 0, corrected: 0, unreadable: 0 };

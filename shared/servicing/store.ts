@@ -3,6 +3,7 @@
 
 import type { Database } from '../database.ts';
 import type { StreamEvent } from '../stream/envelope.ts';
+import { binaryArray } from './binary-array.ts';
 import { type AggregateKey, type AggregateKind, aggregateKinds, type Entry } from './event-type.ts';
 import { type Columns, jsonText, type Row, type RowList, type Rules } from './projection.ts';
 import { projections } from './projections.ts';
@@ -11,12 +12,19 @@ import { toMicroseconds } from './reading.ts';
 import { emptyState, type State, versionOf } from './registers.ts';
 import type { WrappedKey } from './vault.ts';
 
-/** Waits for the aggregates' turn; the keys must be sorted, so that no two folds wait for each other. */
+const texts = (values: ReadonlyArray<string | null>) => binaryArray('text', values);
+
+/**
+ * Waits for the aggregates' turn; the keys must be sorted, so that no two folds wait for each other. In this transaction
+ * waiting for a lock ends before the limit on statements does, so that the two are told apart.
+ */
 export async function lockForFolding(tx: Database, keys: readonly string[]): Promise<void> {
   await tx.query(
-    `select pg_advisory_xact_lock_shared(hashtextextended('servicing.erasure', 0))
+    `select case when set_config('lock_timeout',
+         (800 * extract(epoch from current_setting('statement_timeout')::interval))::int::text, true) is not null
+       then pg_advisory_xact_lock_shared(hashtextextended('servicing.erasure', 0)) end
      union all select pg_advisory_xact_lock(hashtextextended('servicing ' || key, 0)) from unnest($1::text[]) as key`,
-    [keys],
+    [texts(keys)],
   );
 }
 
@@ -24,9 +32,10 @@ export async function lockForFolding(tx: Database, keys: readonly string[]): Pro
 export async function insertEventIds(tx: Database, events: readonly StreamEvent[]): Promise<Set<string>> {
   const sorted = events.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   const rows = await tx.query<{ event_id: string }>(
-    `insert into servicing.event_ids (event_id, payload_hash) select * from unnest($1::text[], $2::uuid[])
+    `insert into servicing.event_ids (event_id, payload_hash)
+     select id, hash::uuid from unnest($1::text[], $2::text[]) as new (id, hash)
      on conflict do nothing returning event_id`,
-    [sorted.map(({ id }) => id), sorted.map(({ payloadHash }) => payloadHash)],
+    [texts(sorted.map(({ id }) => id)), texts(sorted.map(({ payloadHash }) => payloadHash))],
   );
   return new Set(rows.map((row) => row.event_id));
 }
@@ -56,8 +65,8 @@ export async function subjectKeys(
   subjects: readonly string[],
 ): Promise<Map<string, WrappedKey | null>> {
   const rows = await tx.query<{ subject: string; master: string | null; wrapped: Uint8Array | null }>(
-    'select subject, master, wrapped from servicing.subject_keys where subject = any ($1)',
-    [subjects],
+    'select subject, master, wrapped from servicing.subject_keys where subject = any ($1::text[])',
+    [texts(subjects)],
   );
   return new Map(
     rows.map(({ subject, master, wrapped }) => [
@@ -74,17 +83,18 @@ export async function insertSubjectKeys(
 ): Promise<void> {
   await tx.query(
     `insert into servicing.subject_keys (subject, master, wrapped)
-     select subject, master, decode(wrapped, 'base64') from unnest($1::text[], $2::text[], $3::text[]) as new (subject, master, wrapped)
+     select * from unnest($1::text[], $2::text[], $3::bytea[])
      on conflict do nothing`,
     [
-      keys.map(([subject]) => subject),
-      keys.map(([, { master }]) => master),
-      keys.map(([, { wrapped }]) => base64(wrapped)),
+      texts(keys.map(([subject]) => subject)),
+      texts(keys.map(([, { master }]) => master)),
+      binaryArray(
+        'bytea',
+        keys.map(([, { wrapped }]) => wrapped),
+      ),
     ],
   );
 }
-
-const base64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
 
 export const splitKey = (key: AggregateKey): [kind: AggregateKind, id: string] => {
   const colon = key.indexOf(':');
@@ -115,7 +125,7 @@ export async function loadStates(
   });
   const rows = await tx.query<{ key: AggregateKey; state: string }>(
     selects.join(' union all '),
-    ids.map(([, some]) => some),
+    ids.map(([, some]) => texts(some)),
   );
   return new Map(rows.map(({ key, state }) => [key, JSON.parse(state)]));
 }
@@ -126,17 +136,15 @@ export interface Archived {
   sealed: Uint8Array | null;
 }
 
-/** The sealed texts go as one parameter, cut up there: an array of binary values would be written out as hex. */
 const archiveStatement = `
   insert into servicing.events (event_id, type, aggregate, related, subject, version, occurred_at, source, facts, sealed)
-  select event_id, type, aggregate, related::text[], subject, version, occurred_at, source, facts::json,
-         case when length > 0 then substring($10::bytea from (sum(length) over (order by n) - length + 1)::int for length) end
-  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
-              $11::int[]) with ordinality
-    as new (event_id, type, aggregate, related, subject, version, occurred_at, source, facts, length, n)`;
+  select event_id, type, aggregate, related::text[], subject, version, occurred_at::timestamptz, source, facts::json, sealed
+  from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+              $10::bytea[])
+    as new (event_id, type, aggregate, related, subject, version, occurred_at, source, facts, sealed)`;
 
 export async function archive(tx: Database, events: readonly Archived[]): Promise<void> {
-  const column = <V>(value: (archived: Archived) => V) => events.map(value);
+  const column = (value: (archived: Archived) => string | null) => texts(events.map(value));
   await tx.query(archiveStatement, [
     column(({ read }) => read.event.id),
     column(({ read }) => read.event.type),
@@ -147,20 +155,11 @@ export async function archive(tx: Database, events: readonly Archived[]): Promis
     column(({ read }) => (read.event.time ? toMicroseconds(read.event.time) : null)),
     column(({ source }) => source),
     column(({ read }) => read.facts),
-    joined(column(({ sealed }) => sealed)),
-    column(({ sealed }) => sealed?.length ?? 0),
+    binaryArray(
+      'bytea',
+      events.map(({ sealed }) => sealed),
+    ),
   ]);
-}
-
-function joined(parts: ReadonlyArray<Uint8Array | null>): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + (part?.length ?? 0), 0));
-  let at = 0;
-  for (const part of parts) {
-    if (!part) continue;
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** An array within an array: Postgres has no arrays of arrays of different lengths. */
@@ -174,12 +173,17 @@ export async function saveAggregates(
   after: ReadonlyMap<AggregateKey, State>,
   rules: Rules,
 ): Promise<void> {
+  const changedByKind = new Map<AggregateKind, Array<{ key: AggregateKey; id: string; state: State }>>();
+  for (const [key, state] of after) {
+    if (state === before.get(key)) continue;
+    const [kind, id] = splitKey(key);
+    const some = changedByKind.get(kind);
+    if (some) some.push({ key, id, state });
+    else changedByKind.set(kind, [{ key, id, state }]);
+  }
   for (const kind of aggregateKinds) {
-    const changed = [...after].flatMap(([key, state]) => {
-      const [itsKind, id] = splitKey(key);
-      return itsKind === kind && state !== before.get(key) ? [{ key, id, state }] : [];
-    });
-    if (changed.length === 0) continue;
+    const changed = changedByKind.get(kind);
+    if (!changed) continue;
     const { row, columns, table, key, lists } = projections[kind];
     const rows = changed.map(({ id, state }) => ({
       [key]: id,
@@ -238,7 +242,8 @@ export async function replace(
   replacements: readonly Replacement[],
 ): Promise<void> {
   const gone = replacements.filter(({ wasThere }) => wasThere).map(({ id }) => id);
-  if (gone.length > 0) await tx.query(`delete from servicing.${table} where ${key} = any ($1)`, [gone]);
+  if (gone.length > 0)
+    await tx.query(`delete from servicing.${table} where ${key} = any ($1::text[])`, [texts(gone)]);
   const rows = replacements.flatMap((replacement) => replacement.rows);
   if (rows.length > 0) await upsert(tx, table, { [key]: 'text', ...columns }, [], rows);
 }
@@ -251,17 +256,22 @@ export async function upsert(
   rows: readonly Row[],
 ): Promise<void> {
   const names = Object.keys(columns);
-  const arrays = names.map((name, n) => `$${n + 1}::${columns[name]}[]`);
+  const arrays = names.map((_, n) => `$${n + 1}::text[]`);
+  const typed = names.map((name) => (columns[name] === 'text' ? name : `${name}::${columns[name]}`));
   const others = names.filter((name) => !key.includes(name));
   const conflict =
     key.length > 0
       ? ` on conflict (${key.join(', ')}) do update set ${others.map((name) => `${name} = excluded.${name}`).join(', ')}`
       : '';
   await tx.query(
-    `insert into servicing.${table} (${names.join(', ')}) select * from unnest(${arrays.join(', ')})${conflict}`,
-    names.map((name) => rows.map((row) => row[name] ?? null)),
+    `insert into servicing.${table} (${names.join(', ')})
+     select ${typed.join(', ')} from unnest(${arrays.join(', ')}) as new (${names.join(', ')})${conflict}`,
+    names.map((name) => texts(rows.map((row) => textOf(row[name])))),
   );
 }
+
+const textOf = (value: Row[string] | undefined): string | null =>
+  value === undefined || value === null ? null : String(value);
 
 export interface EntryRow extends Entry {
   conversationId: string;
@@ -332,4 +342,12 @@ export async function ensureMonths(db: Database, monthsAhead: number): Promise<n
     monthsAhead,
   ]);
   return row?.added ?? 0;
+}
+
+export async function countDueDays(db: Database, first: string, last: string): Promise<number> {
+  const [row] = await db.query<{ counted: number }>('select servicing.count_due($1, $2) as counted', [
+    first,
+    last,
+  ]);
+  return row?.counted ?? 0;
 }

@@ -1,7 +1,11 @@
-// What tests of folding share: events without an envelope's noise.
+// What tests of folding share: events without an envelope's noise, and a database to fold them in.
 
+import { openPool } from '../../containers/database.ts';
+import { openVault } from '../../containers/projector/vault.ts';
+import { createTestDatabase } from '../../test/database.ts';
+import type { Database } from '../database.ts';
 import { readEnvelope, type StreamEvent } from '../stream/envelope.ts';
-import type { Incoming } from './fold-batch.ts';
+import { foldBatch, type Incoming } from './fold-batch.ts';
 import type { Rules } from './projection.ts';
 import { readEvent } from './read-event.ts';
 
@@ -32,3 +36,34 @@ export function incoming(one: StreamEvent, source = 'test'): Incoming {
   if (!read.ok) throw new Error(`${one.type}: ${read.refusal}`);
   return { source, read: read.value };
 }
+
+export const tools = { vault: openVault([{ name: 'test', key: new Uint8Array(32).fill(7) }]), rules };
+
+/** A database of its own: as its owner, as the projector, and what folds in it. */
+export async function openFolding(connections = 4) {
+  const database = await createTestDatabase();
+  const pool = { min: 0, max: connections, applicationName: 'test', timeoutMs: 20_000 };
+  const owner = openPool({ ...pool, url: database.url });
+  const db = openPool({ ...pool, url: database.urlFor('recoup_projector') });
+  const foldIn = (tx: Database, ...events: StreamEvent[]) =>
+    foldBatch(
+      tx,
+      events.map((one) => incoming(one)),
+      tools,
+    );
+  return {
+    database,
+    owner,
+    db,
+    foldIn,
+    /** As one batch. */
+    fold: (...events: StreamEvent[]) => db.transaction((tx) => foldIn(tx, ...events)),
+    foldRead: (batch: readonly Incoming[]) => db.transaction((tx) => foldBatch(tx, batch, tools)),
+    async close() {
+      await db.close();
+      await owner.close();
+      await database.drop();
+    },
+  };
+}
+export type Folding = Awaited<ReturnType<typeof openFolding>>;

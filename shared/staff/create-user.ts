@@ -1,4 +1,4 @@
-// Makes somebody known, with the roles they begin with. Whether a role exists is the caller's to know.
+// Makes somebody known, with the roles they begin with. Who may give them is the caller's to know.
 
 import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
@@ -8,7 +8,7 @@ import { saveUser } from './store.ts';
 export async function createUser(
   db: Database,
   user: NewUser,
-): Promise<Result<{ id: string }, 'username_taken'>> {
-  const id = await saveUser(db, user);
-  return id === undefined ? refused('username_taken') : ok({ id });
+): Promise<Result<{ id: string }, 'username_taken' | 'unknown_role'>> {
+  const saved = await saveUser(db, user);
+  return typeof saved === 'string' ? refused(saved) : ok(saved);
 }

@@ -3,14 +3,11 @@
 
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
+import { base64Url } from './base64.ts';
 import type { NewSession } from './new-session.ts';
 import { saveSession } from './store.ts';
 
-export const sessionSecret = (): string =>
-  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace('=', '');
+export const sessionSecret = (): string => base64Url(crypto.getRandomValues(new Uint8Array(32)));
 
 export async function openSession(
   db: Database,

@@ -7,7 +7,7 @@ import type { Person, Service } from './caller.ts';
 import type { NewSession } from './new-session.ts';
 import type { NewUser } from './new-user.ts';
 import { isPermission, type Permission } from './permissions.ts';
-import { grantsOf } from './roles.ts';
+import { grantsOf, isBuiltInRole } from './roles.ts';
 
 /** The live key: neither revoked nor expired. Scopes unknown to this version are dropped. */
 export async function findApiKey(
@@ -63,13 +63,21 @@ export async function saveRevocation(db: Database, prefix: string, actor: string
   return rows.length > 0;
 }
 
-/** The new user's id; undefined when the name is taken. */
-export async function saveUser(db: Database, user: NewUser): Promise<string | undefined> {
+/** The new user's id, when there are such roles and nobody has the name, or the provider's name for them. */
+export async function saveUser(
+  db: Database,
+  user: NewUser,
+): Promise<{ id: string } | 'username_taken' | 'unknown_role'> {
   const { by } = user;
-  const [row] = await db.query<{ id: string }>(
-    `with added as (
+  const roles = [...new Set(user.roles)];
+  const keptHere = roles.filter((role) => !isBuiltInRole(role));
+  const [row] = await db.query<{ id: string | null; held: number }>(
+    `with held as (
+       select name from staff.roles where name = any($11::text[]) for key share
+     ), added as (
        insert into staff.users (username, display_name, email, team, source, external_id, created_by)
-       values ($1, $2, $3, $4, $5, $6, $7) on conflict (username) do nothing returning id, username
+       select $1, $2, $3, $4, $5, $6, $7 where (select count(*) from held) = cardinality($11::text[])
+       on conflict do nothing returning id, username
      ), known as (
        insert into staff.passwords (user_id, hash, must_change)
        select id, $8, $9 from added where $5 = 'password'
@@ -77,15 +85,17 @@ export async function saveUser(db: Database, user: NewUser): Promise<string | un
        insert into staff.user_roles (user_id, username, role)
        select id, username, role from added, unnest($10::text[]) role
      )
-     select id from added`,
+     select (select id from added) as id, (select count(*)::int from held) as held`,
     [
       ...[user.username, user.displayName, user.email, user.team],
       ...[by.source, by.source === 'password' ? null : by.externalId, user.actor],
       ...(by.source === 'password' ? [by.hash, by.mustChange] : [null, null]),
-      [...new Set(user.roles)],
+      ...[roles, keptHere],
     ],
   );
-  return row?.id;
+  const { id, held } = row as { id: string | null; held: number };
+  if (id !== null) return { id };
+  return held < keptHere.length ? 'unknown_role' : 'username_taken';
 }
 
 /** The new session's id. */

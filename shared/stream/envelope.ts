@@ -62,8 +62,15 @@ const envelopeFields = new Set([
   ...['msg_type', 'cause', 'id', 'event_id', 'payload', 'dat', 'rec', 'timestamp', 'key'],
 ]);
 
-/** `timeZone` is that of times without an offset. Refuses with a reason that may be shown to the sender. */
-export function readEnvelope(fields: Fields, timeZone: string): Result<StreamEvent, string> {
+/**
+ * `timeZone` is that of times without an offset. Refuses with a reason that may be shown to the sender. `nameUuid` does
+ * what uuidOf does; a runtime may have a quicker one.
+ */
+export function readEnvelope(
+  fields: Fields,
+  timeZone: string,
+  nameUuid: typeof uuidOf = uuidOf,
+): Result<StreamEvent, string> {
   const first = (...names: string[]): string | undefined => {
     for (const name of names) if (fields[name]) return fields[name];
     return undefined;
@@ -85,7 +92,7 @@ export function readEnvelope(fields: Fields, timeZone: string): Result<StreamEve
   const payloadText = canonicalJson(payload.value);
   const id =
     first('id', 'event_id') ??
-    uuidOf(
+    nameUuid(
       identitySpace,
       JSON.stringify([conversationId, first('seq', 'sequence', 'c_seq'), fields.cause, type, payloadText]),
     );
@@ -102,12 +109,14 @@ export function readEnvelope(fields: Fields, timeZone: string): Result<StreamEve
     time: time.value,
     payload: payload.value,
     payloadText,
-    payloadHash: uuidOf(hashSpace, `${type} ${payloadText}`),
+    payloadHash: nameUuid(hashSpace, `${type} ${payloadText}`),
   });
 }
 
 export const isName = (text: string, limit = idLimit): boolean =>
-  text.length > 0 && text.length <= limit && text.isWellFormed() && !/\p{Cc}/u.test(text);
+  text.length > 0 &&
+  text.length <= limit &&
+  (/^[ -~]+$/.test(text) || (text.isWellFormed() && !/\p{Cc}/u.test(text)));
 
 function readPayload(fields: Fields, text: string | undefined): Result<Record<string, unknown>, string> {
   // Without one, the other fields are held to what a payload is held to.

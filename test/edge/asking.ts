@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'vitest';
 import { type ChannelName, channel } from './channels.ts';
+import { checkDescribed } from './described.ts';
 import type { Edge } from './runtimes.ts';
 import { type Signing, signedHeaders } from './sign.ts';
 
@@ -18,6 +19,7 @@ export interface Answer {
   ms: number;
 }
 
+/** An answer that its route is not declared with is a fault of the test's subject, and thrown. */
 export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
   const started = performance.now();
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(limitMs), redirect: 'manual' });
@@ -25,7 +27,9 @@ export async function ask(url: string, init: RequestInit = {}): Promise<Answer> 
   const ms = performance.now() - started;
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   const body = isJson && text ? JSON.parse(text) : undefined;
-  return { status: response.status, headers: response.headers, text, body, ms };
+  const answer = { status: response.status, headers: response.headers, text, body, ms };
+  checkDescribed(url, init.method ?? 'GET', answer);
+  return answer;
 }
 
 /** As staff and services do. */

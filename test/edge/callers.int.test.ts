@@ -48,7 +48,11 @@ describe.each(runtimesAndContainer)('on %s', (runtime) => {
   test('a role of the database is worth its permissions, and an unknown one nothing', async () => {
     await world.db.query(`insert into staff.roles (name, description) values ('night-desk', 'Night')`);
     await world.db.query(`insert into staff.role_permissions values ('night-desk', 'jobs:read', 'all')`);
-    const person = await world.newPerson(['night-desk', 'admn']);
+    const person = await world.newPerson(['night-desk']);
+    await world.db.query(`insert into staff.user_roles (user_id, username, role) values ($1, $2, 'admn')`, [
+      person.id,
+      person.username,
+    ]);
     const { body } = await get('/api/v1/auth/me', { cookie: person.cookie });
     expect(body.permissions).toEqual({ 'jobs:read': 'all' });
   });

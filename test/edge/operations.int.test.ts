@@ -74,6 +74,8 @@ describe.each(runtimes)('on %s', (runtime) => {
           last_staging_run: expect.any(String),
           outbox: 'ok',
           outbox_oldest_seconds: 0,
+          audit: 'ok',
+          audit_unsealed_seconds: expect.any(Number),
           webhooks: 'ok',
           auth: 'ok',
           jobs: 'ok',
@@ -195,6 +197,17 @@ describe.each(runtimes)('on %s', (runtime) => {
       },
     );
 
+    test('is bad when an entry of the audit trail has no seal for half an hour', async () => {
+      const [row] = await world.db.query<{ id: string }>(
+        `insert into audit.entries (at, actor, action) values (now() - interval '31 minutes', 'user:ada', 'test.done') returning id`,
+      );
+      const { status, body } = await health();
+      expect([status, body.checks.audit]).toEqual([503, 'error']);
+      expect(body.checks.audit_unsealed_seconds).toBeGreaterThan(1_800);
+      await world.db.query('delete from audit.unsealed where entry_id = $1', [row?.id]);
+      expect((await health()).status).toBe(200);
+    });
+
     test('is bad when a projector says that a lane is stuck', async () => {
       await projectorBeats({ redis_1: 'stuck' });
       await world.db.query(`update operations.heartbeats set healthy = false where process = 'projector'`);
@@ -306,6 +319,8 @@ describe.each(runtimes)('on %s', (runtime) => {
         last_staging_run: null,
         outbox: 'error',
         outbox_oldest_seconds: null,
+        audit: 'error',
+        audit_unsealed_seconds: null,
         webhooks: 'error',
         auth: 'error',
         jobs: 'error',

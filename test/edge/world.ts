@@ -15,6 +15,7 @@ import { createUser } from '../../shared/staff/create-user.ts';
 import { openSession } from '../../shared/staff/open-session.ts';
 import type { Permission } from '../../shared/staff/permissions.ts';
 import { readAuthSettings } from '../../workers/auth/env.ts';
+import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { sessionCookie } from '../../workers/caller.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
@@ -24,6 +25,11 @@ import { type Edge, type EdgeOptions, type Runtime, startEdge } from './runtimes
 
 export const timeZone = 'Europe/Berlin';
 const token = 'token-of-the-test-redis';
+
+/** For those who ask more in a minute than anybody should. */
+export const unlimited = Object.fromEntries(
+  ['USER', 'KEY', 'ADDRESS', 'SIGN_IN'].map((name) => [`${name}_RATE_LIMIT_PER_MINUTE`, '1000000']),
+);
 
 /** Settings on top of the suite's own, by Worker. */
 export type Changes = Partial<WorkerSettings>;
@@ -94,6 +100,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
 
   beforeAll(async () => {
     const tokenKeys = await newTokenKeys();
+    const signInKey = newSignInKey('test');
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
     world.redisUrl = redis.url;
@@ -137,7 +144,11 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           BUSINESS_TIME_ZONE: timeZone,
           CHANNELS: channelSettings.CHANNELS as string,
         }),
-        auth: settingsOf('auth', { DATABASE_URL: urlFor('recoup_auth'), TOKEN_KEYS: tokenKeys }),
+        auth: settingsOf('auth', {
+          DATABASE_URL: urlFor('recoup_auth'),
+          TOKEN_KEYS: tokenKeys,
+          SIGN_IN_KEYS: signInKey,
+        }),
         webhooks: settingsOf('webhooks', {
           DATABASE_URL: urlFor('recoup_webhooks'),
           BUSINESS_TIME_ZONE: timeZone,

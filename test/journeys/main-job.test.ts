@@ -68,6 +68,21 @@ describe('npm start', { timeout: 120_000 }, () => {
     expect(kafkaBrokers).toBeNull();
   });
 
+  it('lets the administrator in that it has made, and says where the password is', async () => {
+    const { urls, staff } = system.running();
+    expect(system.output()).toMatch(/Sign in as {3}admin; passwords are in \S+secrets\.json, under "staff"/);
+    expect(system.output()).not.toContain(staff.admin);
+    const answer = await fetch(`${urls.api}/api/v1/auth/token`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ grant_type: 'password', username: 'admin', password: staff.admin }),
+    });
+    const { access_token } = (await answer.json()) as { access_token: string };
+    const headers = { authorization: `Bearer ${access_token}` };
+    const users = await (await fetch(`${urls.api}/api/v1/users`, { headers })).json();
+    expect(users).toMatchObject({ data: [{ username: 'admin', roles: ['admin'] }], next: null });
+  });
+
   it('is healthy, and counts what it did', async () => {
     const health = await fetch(`${system.running().urls.api}/health`);
     expect(await health.json()).toMatchObject({

@@ -15,6 +15,7 @@ import { readWorkersSettings } from '../../dev/workers.ts';
 import { roles } from '../../drizzle/migrate.ts';
 import { apiVariables } from '../../workers/api/env.ts';
 import { authVariables } from '../../workers/auth/env.ts';
+import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { webhooksVariables } from '../../workers/webhooks/env.ts';
 import { files, namesIn, read, root } from './repository.ts';
@@ -50,6 +51,7 @@ function environmentOf(name: string, given: Record<string, string> = {}): Record
 const edgeSecrets = {
   CHANNEL_STANDARD_SECRET: `whsec_${btoa('x'.repeat(32))}`,
   TOKEN_KEYS: await newTokenKeys(),
+  SIGN_IN_KEYS: newSignInKey('compose'),
 };
 
 test('every process accepts the settings it gets', () => {

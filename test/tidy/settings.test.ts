@@ -12,6 +12,7 @@ import { roles } from '../../drizzle/migrate.ts';
 import { apiNames, secretNames } from '../../shared/payments/channel.ts';
 import { apiVariables, readApiSettings } from '../../workers/api/env.ts';
 import { authVariables, readAuthSettings } from '../../workers/auth/env.ts';
+import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import { readWebhooksSettings, webhooksVariables } from '../../workers/webhooks/env.ts';
 import { files, namesIn, read } from './repository.ts';
@@ -22,7 +23,7 @@ const example = [...read('.env.example').matchAll(/^#([A-Z][A-Z0-9_]*)=(.*)$/gm)
 }));
 
 /** What a runtime binds, not settings. */
-const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'RECENT_PAYMENTS', 'WEBHOOKS'];
+const bindings = ['AUTH', 'GROUP_COMMIT', 'POSTGRES', 'RECENT_PAYMENTS', 'SCRYPT', 'WEBHOOKS'];
 /** The system's own. */
 const inherited = ['CI', 'HOME', 'PATH', 'VITEST_POOL_ID'];
 
@@ -70,6 +71,7 @@ const edge = {
   UPSTASH_REDIS_REST_TOKEN: '0123456789abcdef',
 };
 const tokenKeys = await newTokenKeys();
+const signInKeys = newSignInKey('test');
 const door = { fetch: async () => new Response() };
 const channels = {
   CHANNELS: '{"standard":{"scheme":"standard"},"servicing":{"scheme":"standard","events":true}}',
@@ -80,10 +82,10 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   [
     'the auth Worker',
     (env) => {
-      const { tokens, tokenKeys: _, ...own } = readAuthSettings(env);
+      const { tokens, tokenKeys: _, signInKeys: __, ...own } = readAuthSettings(env);
       return { ...own, published: tokens.published };
     },
-    { ...edge, TOKEN_KEYS: tokenKeys },
+    { ...edge, TOKEN_KEYS: tokenKeys, SIGN_IN_KEYS: signInKeys },
   ],
   [
     'the front door',
@@ -116,6 +118,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
       ...edge,
       ...channels,
       TOKEN_KEYS: tokenKeys,
+      SIGN_IN_KEYS: signInKeys,
       WEBHOOKS_DATABASE_URL: database,
       AUTH_DATABASE_URL: database,
       API_DATABASE_URL: database,
@@ -133,6 +136,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
       ...edge,
       ...channels,
       TOKEN_KEYS: tokenKeys,
+      SIGN_IN_KEYS: signInKeys,
       WEBHOOKS_DATABASE_URL: database,
       AUTH_DATABASE_URL: database,
       API_DATABASE_URL: database,

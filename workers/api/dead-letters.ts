@@ -31,29 +31,33 @@ const listParameters = z.object({
   source: z.optional(z.string()),
 });
 
-const text = z
-  .string('expected a text')
-  .check(z.refine((given) => given !== '' && !given.includes('\0'), 'expected a text'));
+const text = z.string('expected a text').check(
+  z.refine((given) => given !== '' && !given.includes('\0'), 'expected a text'),
+  z.meta({ minLength: 1, pattern: '^[^\\u0000]+$' }),
+);
 const instant = z.pipe(
-  z
-    .string('expected an instant')
-    .check(
-      z.refine(
-        (given) => /(Z|[+-]\d\d:?\d\d)$/i.test(given) && parseInstant(given, 'UTC') !== undefined,
-        'expected an instant with its offset',
-      ),
+  z.string('expected an instant').check(
+    z.refine(
+      (given) => /(Z|[+-]\d\d:?\d\d)$/i.test(given) && parseInstant(given, 'UTC') !== undefined,
+      'expected an instant with its offset',
     ),
+    z.meta({ format: 'date-time' }),
+  ),
   z.transform((given) => parseInstant(given, 'UTC') as Date),
 );
 const choice = {
   ids: z.optional(
     z
-      .array(z.string('expected a UUID').check(z.refine(isUuid, 'expected a UUID')), 'expected UUIDs')
+      .array(
+        z.string('expected a UUID').check(z.refine(isUuid, 'expected a UUID'), z.meta({ format: 'uuid' })),
+        'expected UUIDs',
+      )
       .check(
         z.refine(
           ({ length }) => length >= 1 && length <= decidedAtOnce,
           `expected 1 to ${decidedAtOnce} of them`,
         ),
+        z.meta({ minItems: 1, maxItems: decidedAtOnce }),
       ),
   ),
   // Strict: a name that is mistyped must not widen what is decided.
@@ -66,8 +70,9 @@ const choice = {
     }),
   ),
 };
-const replaying = z.object(choice);
-const discarding = z.object({ ...choice, reason });
+const eitherOr = z.meta({ oneOf: [{ required: ['ids'] }, { required: ['filter'] }] });
+const replaying = z.object(choice).check(eitherOr);
+const discarding = z.object({ ...choice, reason }).check(eitherOr);
 const discardingOne = z.object({ reason });
 
 /** What became of many; those that were not decided are of the ids that were asked for. */

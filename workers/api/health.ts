@@ -35,6 +35,8 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     last_staging_run: state ? (state.lastStagingRun ?? 'never') : null,
     outbox: judged.outbox,
     outbox_oldest_seconds: state ? judged.oldestSeconds : null,
+    audit: judged.audit,
+    audit_unsealed_seconds: state?.unsealed.oldestSeconds ?? null,
     webhooks: webhooksSays ? 'ok' : 'error',
     auth: authSays ? 'ok' : 'error',
     accepted_store: judged.accepted.store,

@@ -3,7 +3,9 @@
 
 import { Hono } from 'hono';
 import { createApp, type RequestContext, refuse, type Scope } from '../app.ts';
+import { declaredIn } from '../route.ts';
 import { allowedOrigins, securityHeaders } from '../shield.ts';
+import { auditRoutes } from './audit.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
@@ -11,7 +13,9 @@ import { type ApiSettings, readApiSettings } from './env.ts';
 import { jobRoutes } from './jobs.ts';
 import { noticeRoutes } from './notices.ts';
 import { paymentRoutes } from './payments.ts';
+import { referenceRoutes } from './reference.ts';
 import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
+import { reportPages } from './report-pages.ts';
 import { reversalRoutes } from './reversals.ts';
 import { stagingRoutes } from './staging.ts';
 import { systemRoutes } from './system.ts';
@@ -30,7 +34,9 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/payments', unversionedPaymentRoutes)
   .route('/api/v1/payment-notices', noticeRoutes)
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
-  .route('/api/v1/dead-letters', deadLetterRoutes);
+  .route('/api/v1/dead-letters', deadLetterRoutes)
+  .route('/api/v1/audit', auditRoutes)
+  .route('/reports', reportPages);
 
 export function createApi() {
   const app = createApp('api', readApiSettings);
@@ -48,7 +54,7 @@ export function createApi() {
   app.post('/api/v1/payments/webhook/:channel', passOn('webhooks'));
   app.post('/api/v1/events', passOn('webhooks'));
   app.post('/api/v1/events/:channel', passOn('webhooks'));
-  for (const area of ['auth', 'users', 'roles', 'sessions', 'api-keys']) {
+  for (const area of ['auth', 'users', 'roles', 'permissions', 'sessions', 'api-keys']) {
     app.all(`/api/v1/${area}`, passOn('auth'));
     app.all(`/api/v1/${area}/*`, passOn('auth'));
   }
@@ -60,6 +66,10 @@ export function createApi() {
   app.get('/.well-known/jwks.json', passOn('auth'));
 
   app.route('/', apiRoutes);
+  app.route(
+    '/',
+    referenceRoutes(() => declaredIn(app)),
+  );
   return app;
 }
 

@@ -82,6 +82,12 @@ export const about = {
     labels: ['destination'],
     help: 'Age of the oldest message still to be delivered.',
   },
+  recoup_audit_unsealed: { type: 'gauge', labels: [], help: 'Entries of the audit trail without a seal.' },
+  recoup_audit_unsealed_seconds: {
+    type: 'gauge',
+    labels: [],
+    help: 'Age of the oldest entry of the audit trail without a seal.',
+  },
   recoup_container_healthy: {
     type: 'gauge',
     labels: ['process', 'instance'],
@@ -204,8 +210,10 @@ export const heartbeatMetrics = [
   'pool_waiting',
 ];
 
-const ofState = ({ stagingBacklog, outbox, pulses }: SystemState): Sample[] => [
+const ofState = ({ stagingBacklog, outbox, pulses, unsealed }: SystemState): Sample[] => [
   { series: 'recoup_staging_backlog', value: stagingBacklog },
+  { series: 'recoup_audit_unsealed', value: unsealed.entries },
+  { series: 'recoup_audit_unsealed_seconds', value: unsealed.oldestSeconds },
   ...outbox.flatMap(({ destination, waiting, oldestSeconds }) => [
     { series: series('recoup_outbox_waiting', { destination }), value: waiting },
     { series: series('recoup_outbox_oldest_seconds', { destination }), value: oldestSeconds },

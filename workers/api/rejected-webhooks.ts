@@ -25,7 +25,12 @@ const listParameters = z.object({
 });
 /** A text, so that amounts keep the digits that staff write. */
 const resending = z.object({
-  body: z.nullish(z.string('expected a text').check(z.refine((text) => text !== '', 'expected a text'))),
+  body: z.nullish(
+    z.string('expected a text').check(
+      z.refine((text) => text !== '', 'expected a text'),
+      z.meta({ minLength: 1 }),
+    ),
+  ),
 });
 const dismissal = z.object({ reason });
 

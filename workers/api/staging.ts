@@ -6,7 +6,7 @@ import { parseInstant } from '../../shared/calendar-date.ts';
 import { isNumberSource, type NumberSource, readExactJson } from '../../shared/exact-json.ts';
 import { requestJob } from '../../shared/operations/request-job.ts';
 import { identifier } from '../../shared/payments/payment-body.ts';
-import { currencyMessage, isCurrency } from '../../shared/payments/payment-fields.ts';
+import { currencyMessage, identifierLimits, isCurrency } from '../../shared/payments/payment-fields.ts';
 import { type QuarantinedRow, readQuarantined, readStagingChanges } from '../../shared/read/staging.ts';
 import { correctStaged, releaseLimit, releaseStaged } from '../../shared/staging/correct-staged.ts';
 import { metadataLimit, type StagedRow } from '../../shared/staging/staged-row.ts';
@@ -16,12 +16,17 @@ import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
 import { requestedRun } from './jobs.ts';
 import { pageParameters } from './pages.ts';
+import { reason } from './reason.ts';
 import { route } from './route.ts';
 import { quarantinedRow, quarantinedRowWithChanges } from './shapes/operations.ts';
+import { currencyMeta, identifierMeta } from './shapes/requests.ts';
 import { pageOf } from './shapes/values.ts';
 
 /** A positive bigint of Postgres. */
 const isRowId = (text: string) => /^[1-9]\d{0,18}$/.test(text) && BigInt(text) <= 9223372036854775807n;
+
+/** But for the largest of them. */
+const rowIdPattern = '^[1-9][0-9]{0,17}$';
 
 const encode = (id: string) => btoa(`row|${id}`);
 function decode(text: string): string | undefined {
@@ -46,50 +51,74 @@ const listParameters = z.object({
   reason: z.optional(z.string()),
 });
 
-const note = z.nullish(
-  z
-    .string('expected a text')
-    .check(
-      z.refine(
-        (text) => text.trim().length > 0 && text.length <= 1000 && !text.includes('\0'),
-        'expected 1 to 1000 characters',
-      ),
-    ),
-);
+const note = z.nullish(reason);
 
 const dateMessage = 'expected YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS without offset, a time of the business zone';
 const isLocalTime = (text: string) =>
   /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?$/.test(text) && parseInstant(text, 'UTC') !== undefined;
+/** For days that every month has. */
+const localTimePattern =
+  '^[12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])(T([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,6})?)?)?$';
+const described = (field: keyof typeof identifierLimits) =>
+  identifier(field).check(z.meta(identifierMeta(identifierLimits[field])));
 const isObject = (value: unknown) =>
   typeof value === 'object' && value !== null && !Array.isArray(value) && !isNumberSource(value);
 
 /** Each field by its own rule; whether the row is right as a whole is told by its processing. */
-const correction = z.strictObject(
+const columns = z.strictObject(
   {
-    referenceNumber: z.optional(identifier('reference_number')),
-    loanAccountNumber: z.optional(identifier('loan_account_number')),
-    cif: z.optional(identifier('cif')),
+    referenceNumber: z.optional(described('reference_number')),
+    loanAccountNumber: z.optional(described('loan_account_number')),
+    cif: z.optional(described('cif')),
     amount: z.optional(
-      z.custom<string | NumberSource>(
-        (value) =>
-          /^\d{1,13}(\.\d{1,4})?$/.test(
-            isNumberSource(value) ? value.rawJSON : typeof value === 'string' ? value : '',
-          ),
-        'expected a decimal number or text, like 100.50',
+      z
+        .custom<string | NumberSource>(
+          (value) =>
+            /^\d{1,13}(\.\d{1,4})?$/.test(
+              isNumberSource(value) ? value.rawJSON : typeof value === 'string' ? value : '',
+            ),
+          'expected a decimal number or text, like 100.50',
+        )
+        .check(
+          z.meta({
+            anyOf: [
+              { type: 'string', pattern: '^[0-9]{1,13}(\\.[0-9]{1,4})?$' },
+              { type: 'integer', minimum: 0, maximum: 9_999_999_999_999 },
+              { type: 'number', minimum: 0, exclusiveMaximum: 1e13 },
+            ],
+          }),
+        ),
+    ),
+    currency: z.optional(
+      z.nullable(
+        z.string(currencyMessage).check(z.refine(isCurrency, currencyMessage), z.meta(currencyMeta)),
       ),
     ),
-    currency: z.optional(z.nullable(z.string(currencyMessage).check(z.refine(isCurrency, currencyMessage)))),
-    paymentDate: z.optional(z.string(dateMessage).check(z.refine(isLocalTime, dateMessage))),
-    paymentChannel: z.optional(z.nullable(identifier('payment_channel'))),
+    paymentDate: z.optional(
+      z
+        .string(dateMessage)
+        .check(
+          z.refine(isLocalTime, dateMessage),
+          z.meta({ description: 'Of the business zone', pattern: localTimePattern }),
+        ),
+    ),
+    paymentChannel: z.optional(z.nullable(described('payment_channel'))),
     metadata: z.optional(
-      z.custom<object>(
-        (value) => isObject(value) && JSON.stringify(value).length <= metadataLimit,
-        `expected an object of at most ${metadataLimit} characters`,
-      ),
+      z
+        .custom<object>(
+          (value) => isObject(value) && JSON.stringify(value).length <= metadataLimit,
+          `expected an object of at most ${metadataLimit} characters`,
+        )
+        .check(z.meta({ type: 'object' })),
     ),
     note,
   },
   'expected an object',
+);
+const correction = columns.check(
+  z.meta({
+    anyOf: Object.keys(columns.shape).flatMap((name) => (name === 'note' ? [] : [{ required: [name] }])),
+  }),
 );
 
 function changesOf(given: z.output<typeof correction>): Partial<StagedRow> {
@@ -110,12 +139,14 @@ function changesOf(given: z.output<typeof correction>): Partial<StagedRow> {
 }
 
 const release = z.object({ note }, 'expected an object');
-const releaseMany = z.strictObject(
+const manyOf = z.strictObject(
   {
     ids: z.optional(
       z
         .array(
-          z.string('expected an id').check(z.refine(isRowId, 'expected an id')),
+          z
+            .string('expected an id')
+            .check(z.refine(isRowId, 'expected an id'), z.meta({ pattern: rowIdPattern })),
           'expected a list of ids',
         )
         .check(z.minLength(1, 'expected at least one id'), z.maxLength(1_000, 'expected at most 1000 ids')),
@@ -125,6 +156,7 @@ const releaseMany = z.strictObject(
   },
   'expected an object',
 );
+const releaseMany = manyOf.check(z.meta({ anyOf: [{ required: ['ids'] }, { required: ['reason'] }] }));
 
 const exact = (text: string | null) => (text === null ? null : readExactJson(text));
 const shown = (row: QuarantinedRow) => ({
@@ -135,7 +167,7 @@ const shown = (row: QuarantinedRow) => ({
 });
 
 const byRowId = z.object({
-  id: z.string().check(z.refine(isRowId), z.meta({ pattern: '^[1-9][0-9]{0,17}$' })),
+  id: z.string().check(z.refine(isRowId), z.meta({ pattern: rowIdPattern })),
 });
 
 const refuseBody = (c: RequestContext<ApiSettings>, message: string) =>

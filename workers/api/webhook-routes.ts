@@ -23,7 +23,7 @@ const many = z.object({
   ignored: z.int(),
   rejected: z.int(),
 });
-const paymentAnswer = z.union([single, many]);
+const paymentAnswer = z.union([many, single]);
 
 const judged = z.object({
   results: z.array(
@@ -60,9 +60,18 @@ const events: RouteSpec = {
   problems: [...signed, 'event_conflict'],
 };
 
+const health: RouteSpec = {
+  permission: 'open',
+  summary: 'That this Worker is well; open to the front door',
+  tag: 'System',
+  answers: { 200: z.object({ status: z.literal('healthy'), outages: z.enum(['accept', 'refuse']) }) },
+};
+
 export const webhookRoutes: readonly Declared[] = [
   { method: 'POST', path: '/api/v1/payments/webhook', spec: payments },
   { method: 'POST', path: '/api/v1/payments/webhook/:channel', spec: { ...payments, params: byChannel } },
   { method: 'POST', path: '/api/v1/events', spec: events },
   { method: 'POST', path: '/api/v1/events/:channel', spec: { ...events, params: byChannel } },
+  // The front door's own is another one.
+  { method: 'GET', path: '/health', spec: health },
 ];

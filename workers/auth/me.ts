@@ -2,6 +2,7 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
+import type { Person } from '../../shared/staff/caller.ts';
 import { reaches } from '../../shared/staff/roles.ts';
 import type { Scope } from '../app.ts';
 import { route } from '../route.ts';
@@ -9,7 +10,7 @@ import type { AuthSettings } from './env.ts';
 
 const permissionsShape = z.record(z.string(), z.enum(reaches));
 
-const person = z.object({
+export const personShape = z.object({
   kind: z.literal('user'),
   id: z.uuid(),
   username: z.string(),
@@ -30,6 +31,19 @@ const service = z.object({
   expiresAt: z.nullable(z.string()),
 });
 
+export const describePerson = (person: Person): z.output<typeof personShape> => ({
+  kind: 'user',
+  id: person.id,
+  username: person.username,
+  name: person.name,
+  email: person.email,
+  team: person.team,
+  roles: [...person.roles],
+  permissions: Object.fromEntries(person.grants),
+  mustChangePassword: person.mustChangePassword,
+  session: { id: person.session.id, kind: person.session.kind },
+});
+
 export const meRoutes = new Hono<Scope<AuthSettings>>().get(
   ...route(
     '/me',
@@ -37,21 +51,15 @@ export const meRoutes = new Hono<Scope<AuthSettings>>().get(
       permission: 'self',
       summary: 'Who the caller is, and what they may do',
       tag: 'Sign-in',
-      answers: { 200: z.union([person, service]) },
+      answers: { 200: z.union([personShape, service]) },
     },
     (c) => {
       const caller = c.get('caller');
-      const permissions = Object.fromEntries(caller.grants);
       if (caller.kind === 'key') {
-        const { prefix, name, expiresAt } = caller;
-        return c.json({ kind: 'api_key', prefix, name, scopes: Object.keys(permissions), expiresAt });
+        const { prefix, name, expiresAt, grants } = caller;
+        return c.json({ kind: 'api_key', prefix, name, scopes: [...grants.keys()], expiresAt });
       }
-      const { id, username, name, email, team, roles, session, mustChangePassword } = caller;
-      return c.json({
-        kind: 'user',
-        ...{ id, username, name, email, team, roles, permissions, mustChangePassword },
-        session: { id: session.id, kind: session.kind },
-      });
+      return c.json(describePerson(caller));
     },
   ),
 );

@@ -1,7 +1,8 @@
 // A customer: names and ways to reach them, with columns made for searching; and who they turned out to be.
 
 import { jsonText, type Projection } from '../projection.ts';
-import { lastSaid, namesUnder, register, textIn } from '../registers.ts';
+import { toMicroseconds } from '../reading.ts';
+import { lastSaid, namesUnder, register, type State, textIn, timeOf } from '../registers.ts';
 
 export const customer: Projection = {
   group: 'customers',
@@ -22,6 +23,7 @@ export const customer: Projection = {
     mailing_address: 'jsonb',
     merged_into: 'text',
     merged_version: 'text',
+    told_at: 'timestamptz',
   },
   row: (state) => {
     const [first, last] = [textIn(state, 'firstName'), textIn(state, 'lastName')];
@@ -42,6 +44,7 @@ export const customer: Projection = {
       mailing_address: jsonText(lastSaid(state, 'mailingAddress')),
       merged_into: merged ? String(merged[1]) : null,
       merged_version: merged?.[0] ?? null,
+      told_at: lastTold(state),
     };
   },
   lists: [],
@@ -65,3 +68,11 @@ export const customer: Projection = {
 };
 
 const ownIds = ['customer_id', 'account_id', 'account_number'];
+
+/** The latest of all that told something of them. */
+function lastTold({ created, fields }: State): string | null {
+  const versions = Object.values(fields).map(([version]) => version);
+  const latest = [...versions, created?.[0] ?? ''].sort().at(-1) ?? '';
+  const at = timeOf(latest);
+  return at ? toMicroseconds(at) : null;
+}

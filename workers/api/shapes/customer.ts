@@ -39,6 +39,42 @@ const loan = z.object({
   lastPayment: z.nullable(lastPayment),
 });
 
+const conversation = z.object({
+  conversationId: z.string(),
+  channel: text,
+  status: text,
+  startedAt: z.nullable(instant),
+  lastMessageAt: z.nullable(instant),
+  summary: text,
+});
+
+const approval = z.object({
+  requestId: z.string(),
+  kind: text,
+  accountId: text,
+  ...sum,
+  requestedBy: text,
+  requestedAt: z.nullable(instant),
+});
+
+const collectionCase = z.object({
+  caseId: z.string(),
+  accountId: text,
+  status: text,
+  step: z.nullable(z.int()),
+  stopContact: z.boolean(),
+  openedAt: z.nullable(instant),
+});
+
+const payment = z.object({
+  at: instant,
+  ...sum,
+  source: z.enum(['processed', 'received']),
+  reference: text,
+  accountId: z.string(),
+  accountNumber: text,
+});
+
 export const customer = z.object({
   customerId: z.string(),
   ids: z.array(z.string()),
@@ -57,17 +93,17 @@ export const customer = z.object({
   /** As it was told. */
   residentialAddress: z.unknown(),
   mailingAddress: z.unknown(),
+  flags: z.object({
+    hardship: z.boolean(),
+    stopContact: z.boolean(),
+    writtenOff: z.boolean(),
+    merged: z.boolean(),
+  }),
   loans: z.array(loan),
-  conversations: counted(
-    z.object({
-      conversationId: z.string(),
-      channel: text,
-      status: text,
-      startedAt: z.nullable(instant),
-      lastMessageAt: z.nullable(instant),
-      summary: text,
-    }),
-  ),
+  arrears: z.array(z.object({ ...sum, accounts: z.int(), daysPastDue: z.int() })),
+  lastPayments: z.array(payment),
+  conversations: counted(conversation),
+  recentConversations: z.array(conversation),
   applications: counted(
     z.object({
       applicationNumber: z.string(),
@@ -88,24 +124,8 @@ export const customer = z.object({
       at: z.nullable(instant),
     }),
   ),
-  openApprovals: counted(
-    z.object({
-      requestId: z.string(),
-      kind: text,
-      accountId: text,
-      ...sum,
-      requestedBy: text,
-      requestedAt: z.nullable(instant),
-    }),
-  ),
-  cases: counted(
-    z.object({
-      caseId: z.string(),
-      accountId: text,
-      status: text,
-      step: z.nullable(z.int()),
-      stopContact: z.boolean(),
-      openedAt: z.nullable(instant),
-    }),
-  ),
+  openApprovals: counted(approval),
+  openRequests: z.array(approval),
+  cases: counted(collectionCase),
+  openCases: z.array(collectionCase),
 });

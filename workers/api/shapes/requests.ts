@@ -4,13 +4,20 @@
 import * as z from 'zod/mini';
 import { currencies } from '../../../shared/money.ts';
 import { identifierLimits } from '../../../shared/payments/payment-fields.ts';
+import { reason } from '../reason.ts';
 
 const within = '[^\\u0000-\\u001f\\u007f-\\u009f]';
 const edge = '[^\\s\\u0000-\\u001f\\u007f-\\u009f]';
 
-/** Without control characters, and without white space at its ends. */
-const text = (limit: number) =>
-  z.string().check(z.meta({ minLength: 1, maxLength: limit, pattern: `^${edge}(${within}*${edge})?$` }));
+/** How an identifier is described: without control characters, and without white space at its ends. */
+export const identifierMeta = (limit: number) => ({
+  minLength: 1,
+  maxLength: limit,
+  pattern: `^${edge}(${within}*${edge})?$`,
+});
+const text = (limit: number) => z.string().check(z.meta(identifierMeta(limit)));
+
+export const currencyMeta = { enum: [...currencies] };
 
 const amount = z.unknown().check(
   z.meta({
@@ -24,7 +31,7 @@ const amount = z.unknown().check(
 
 const currency = z
   .string()
-  .check(z.meta({ description: 'ISO 4217; of the deployment unless told', enum: [...currencies] }));
+  .check(z.meta({ description: 'ISO 4217; of the deployment unless told', ...currencyMeta }));
 
 const namespace = (pattern: string) => z.nullish(z.string().check(z.meta({ pattern })));
 const name = '[a-z0-9][a-z0-9-]{0,62}';
@@ -48,7 +55,7 @@ export const paymentRequest = z.object({
 });
 
 export const reversalRequest = z.object({
-  reason: z.string().check(z.meta({ minLength: 1, maxLength: 1000, pattern: '\\S' })),
+  reason,
   amount: z.nullish(amount),
   currency: z.nullish(currency),
   reversalReference: z.nullish(text(255)),

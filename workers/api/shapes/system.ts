@@ -18,6 +18,8 @@ export const health = z.object({
     last_staging_run: z.nullable(z.union([instant, z.literal('never')])),
     outbox: check,
     outbox_oldest_seconds: count,
+    audit: check,
+    audit_unsealed_seconds: count,
     webhooks: check,
     auth: check,
     accepted_store: z.enum(['ok', 'error', 'off', 'unknown']),

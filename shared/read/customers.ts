@@ -1,0 +1,76 @@
+// Customers as a list: by name, or by whom something was told of last. Somebody who was several customers is there once,
+// as the survivor.
+
+import type { Database } from '../database.ts';
+import type { Result } from '../result.ts';
+import { instant } from './as-text.ts';
+import { type Conditions, condition, type ListRefusal, list } from './list.ts';
+import type { TextPage } from './page.ts';
+
+export interface CustomerRow {
+  customerId: string;
+  cif: string | null;
+  fullName: string | null;
+  emailAddress: string | null;
+  mobilePhoneNumber: string | null;
+  dateOfBirth: string | null;
+  verified: boolean;
+  /** When something of the person was told last. */
+  toldAt: string | null;
+  /** How many are theirs, and how late the latest is. */
+  loans: number;
+  daysPastDue: number | null;
+}
+
+export const customerSorts = ['name', 'newest'] as const;
+export type CustomerSort = (typeof customerSorts)[number];
+
+const customers = list<CustomerSort>('customers', {
+  from: 'servicing.customers',
+  id: 'customer_id',
+  orders: {
+    // Who has no name is last.
+    name: {
+      key: `coalesce(servicing.name_key(full_name), chr(1114111)) collate "C"`,
+      type: 'text',
+      direction: 'asc',
+    },
+    newest: { key: `coalesce(told_at, '-infinity')`, type: 'instant', direction: 'desc' },
+  },
+});
+
+export function readCustomers(
+  db: Database,
+  {
+    filter,
+    sort,
+    after,
+    limit,
+  }: {
+    filter: { verified?: boolean | undefined };
+    sort: CustomerSort;
+    after?: string | undefined;
+    limit: number;
+  },
+): Promise<Result<TextPage<CustomerRow>, ListRefusal>> {
+  const conditions: Conditions = {
+    where: ['(merged_into is null or servicing.surviving_customer(customer_id) = customer_id)'],
+    params: [],
+  };
+  condition(conditions, filter.verified, (value) => `verified = ${value}::boolean`);
+  return customers<CustomerRow>(db, {
+    sort,
+    after,
+    limit,
+    conditions,
+    select: `shown.customer_id as "customerId",
+      (select value from servicing.identifiers where target = 'customer:' || shown.customer_id and kind = 'cif'
+       order by version desc limit 1) as cif,
+      shown.full_name as "fullName", shown.email_address as "emailAddress", shown.mobile_phone_number as "mobilePhoneNumber",
+      shown.date_of_birth as "dateOfBirth", shown.verified, ${instant('shown.told_at')} as "toldAt", l.loans, l.days as "daysPastDue"`,
+    joins: `cross join lateral (
+      select count(*)::int as loans, max(a.days_past_due) as days
+      from servicing.loan_borrowers b left join servicing.loan_accounts a using (account_id)
+      where b.customer_id = any (array(select servicing.same_customers(shown.customer_id)))) l`,
+  });
+}

@@ -1,0 +1,37 @@
+// What this Worker's bodies and answers are made of.
+
+import * as z from 'zod/mini';
+import { type Permission, permissions } from '../../shared/staff/permissions.ts';
+import { reaches } from '../../shared/staff/roles.ts';
+
+/** A text of one line that Postgres can keep. */
+export const line = (longest: number) =>
+  z
+    .string()
+    .check(
+      z.trim(),
+      z.minLength(1, 'expected a text'),
+      z.maxLength(longest, `expected at most ${longest} characters`),
+      z.regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected no control characters'),
+    );
+
+export const permissionName = z.enum(
+  Object.keys(permissions) as [Permission, ...Permission[]],
+  'expected a permission',
+);
+export const reach = z.enum(reaches, 'expected all, team or own');
+
+/** Permissions with their reach. */
+export const worth = z.partialRecord(permissionName, reach);
+
+export const instant = z.string();
+
+/** An instant in a body. */
+export const givenInstant = z.pipe(
+  z.iso.datetime({ offset: true, error: 'expected an instant like 2027-01-31T00:00:00Z' }),
+  z.transform((text) => new Date(text)),
+);
+
+/** As the database has it. */
+export const roleName = /^[a-z][a-z0-9-]{0,63}$/;
+export const userName = /^[a-z0-9][a-z0-9._@-]{0,63}$/;

@@ -15,7 +15,7 @@ import {
   loanFacts,
 } from './loans.ts';
 import { pageKeys, type TextPage } from './page.ts';
-import { loanNamed } from './resolve.ts';
+import { customerNamed, loanNamed } from './resolve.ts';
 
 export interface AccountRow {
   accountId: string;
@@ -35,6 +35,8 @@ export interface AccountRow {
 }
 
 export interface AccountFilter {
+  /** Any name of a customer's: theirs, and of all who are the same, whatever their role. */
+  customer?: string | undefined;
   status?: string | undefined;
   bucket?: Bucket | undefined;
   /** Days past due, both included. */
@@ -78,8 +80,14 @@ const accountColumns = `shown.account_id as "accountId", shown.account_number as
   ${decimal('shown.arrears_amount', 'shown.currency')} as "arrearsAmount", shown.days_past_due as "daysPastDue",
   shown.aging_bucket as "agingBucket", ${instant('shown.opened_at')} as "openedAt", ${instant('shown.closed_at')} as "closedAt"`;
 
-function accountConditions({ status, bucket, dpdFrom, dpdTo, currency }: AccountFilter): Conditions {
+const loansOfCustomer = (name: string) => `
+  select b.account_id from (${customerNamed(name)}) me cross join lateral servicing.same_customers(me.id) as same (id)
+  join servicing.loan_borrowers b on b.customer_id = same.id`;
+
+function accountConditions(filter: AccountFilter): Conditions {
+  const { customer, status, bucket, dpdFrom, dpdTo, currency } = filter;
   const conditions: Conditions = { where: [], params: [] };
+  condition(conditions, customer, (value) => `account_id = any (array(${loansOfCustomer(`${value}::text`)}))`);
   condition(conditions, status, (value) => `status = ${value}`);
   condition(conditions, currency, (value) => `currency = ${value}`);
   const within: { from: number; to: number | undefined } | undefined = bucket && buckets[bucket];

@@ -11,7 +11,7 @@
 import type { Database } from '../database.ts';
 import { type Bucket, bucketOf, ended } from './aging.ts';
 import { decimal, instant } from './as-text.ts';
-import { eventState, readSystemState, type SystemState } from './health.ts';
+import { judge, readSystemState, type SystemState } from './health.ts';
 import type { ProjectorState } from './projector-state.ts';
 
 interface Sum {
@@ -39,7 +39,11 @@ export interface Overview {
     inbox: { waiting: number; oldestSeconds: number };
     /** Null: no projector is heard of. */
     streams: ProjectorState['streams'];
+    /** Payments that were accepted while the database was away; null: no drain is heard of. */
+    accepted: { waiting: number | null; buried: number | null };
     deadLetters: number;
+    /** Entries of the audit trail that have no seal yet. */
+    unsealed: SystemState['unsealed'];
   };
 }
 
@@ -94,6 +98,7 @@ export async function readOverview(
     readSystemState(db),
   ]);
   if (!figures) throw new Error('the overview has one row');
+  const { events, accepted } = judge(state, { accepting: true });
   return {
     day,
     received: { totals: figures.totals, byChannel: figures.byChannel },
@@ -104,8 +109,10 @@ export async function readOverview(
       staging: { waiting: state.stagingBacklog },
       outbox: state.outbox,
       inbox: figures.inbox,
-      streams: eventState(state.pulses).streams,
+      streams: events.streams,
+      accepted: { waiting: accepted.backlog, buried: accepted.buried },
       deadLetters: figures.deadLetters,
+      unsealed: state.unsealed,
     },
   };
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import type { Database } from '../database.ts';
 import { readAccounts, readDelinquentAccounts, readSchedule } from './accounts.ts';
-import { readConversation, readConversationEntries, readConversations } from './conversations.ts';
+import { readConversation, readConversations } from './conversations.ts';
 import { readCustomer } from './customer.ts';
 import { readCustomers } from './customers.ts';
 import { readLoanAccount } from './loan-account.ts';
@@ -89,8 +89,7 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
   'a timeline': (db) => readTimeline(db, 'C77', { limit: 50, place }),
   'whom a name means': (db) => resolveCustomer(db, 'V77'),
   'which loan a name means': (db) => resolveLoan(db, 'AP77'),
-  'a conversation': (db) => readConversation(db, 'V77'),
-  'the lines of a conversation': (db) => readConversationEntries(db, 'V77', { limit: 50 }),
+  'a conversation with its lines': (db) => readConversation(db, 'V77', { limit: 50 }),
   "a loan's schedule": (db) => readSchedule(db, 'N77', { limit: 50, today }),
   ...Object.fromEntries(
     [
@@ -105,7 +104,11 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
       'one two three',
     ].flatMap((q) => [
       [`customers by ${q}`, (db: Database) => searchCustomers(db, { q, limit: 20 })],
-      [`everything by ${q}`, (db: Database) => searchEverything(db, q, 20)],
+      [
+        `customers by ${q}, masked`,
+        (db: Database) => searchCustomers(db, { q, limit: 20, masked: true }),
+      ],
+      [`everything by ${q}`, (db: Database) => searchEverything(db, { q, limit: 20 })],
     ]),
   ),
   'customers by name': (db) => readCustomers(db, { filter: {}, sort: 'name', limit: 50 }),
@@ -131,6 +134,8 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
   'loans by balance': (db) => readAccounts(db, { filter: { status: 'active' }, sort: 'balance', limit: 50 }),
   'loans of a class of lateness': (db) =>
     readAccounts(db, { filter: { bucket: '61-90' }, sort: 'daysPastDue', limit: 50 }),
+  'loans of a customer': (db) =>
+    readAccounts(db, { filter: { customer: 'F77' }, sort: 'openedAt', limit: 50 }),
   'late loans': (db) => readDelinquentAccounts(db, { dpd: 30, limit: 50, today }),
   conversations: (db) => readConversations(db, { filter: {}, limit: 50 }),
   'conversations of a status': (db) => readConversations(db, { filter: { status: 'open' }, limit: 50 }),

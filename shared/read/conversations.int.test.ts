@@ -107,7 +107,7 @@ test('the conversations of all who are one customer come in pages, the last acti
     const found: string[] = [];
     let after: string | undefined;
     do {
-      const page = await readConversations(projections.api, { filter: { customerId: 'D1' }, after, limit });
+      const page = await readConversations(projections.api, { filter: { customer: 'D1' }, after, limit });
       if (!page.ok) throw new Error(page.refusal);
       found.push(...page.value.rows.map((row) => row.conversationId));
       after = page.value.next;

@@ -6,6 +6,7 @@ import { ok, type Result, refused } from '../result.ts';
 import { instant } from './as-text.ts';
 import { type Conditions, condition, type ListRefusal, list } from './list.ts';
 import { pageKeys, type TextPage } from './page.ts';
+import { sameAsNamed } from './resolve.ts';
 
 export interface ConversationRow {
   conversationId: string;
@@ -52,7 +53,9 @@ const newest = list<'newest'>('conversations', {
   },
 });
 
-/** `customerId` is any id of theirs: those of all who are the same are told. */
+export const conversationStatuses = ['open', 'decided'] as const;
+
+/** `customer` is any name of theirs: the conversations of all who are the same are told. */
 export function readConversations(
   db: Database,
   {
@@ -60,7 +63,11 @@ export function readConversations(
     after,
     limit,
   }: {
-    filter: { customerId?: string | undefined; status?: string | undefined; channel?: string | undefined };
+    filter: {
+      customer?: string | undefined;
+      status?: (typeof conversationStatuses)[number] | undefined;
+      channel?: string | undefined;
+    };
     after?: string | undefined;
     limit: number;
   },
@@ -68,8 +75,8 @@ export function readConversations(
   const conditions: Conditions = { where: [], params: [] };
   condition(
     conditions,
-    filter.customerId,
-    (value) => `customer_id = any (array(select servicing.same_customers(${value})))`,
+    filter.customer,
+    (value) => `customer_id = any (array(${sameAsNamed(`${value}::text`)}))`,
   );
   condition(conditions, filter.status, (value) => `status = ${value}`);
   condition(conditions, filter.channel, (value) => `channel = ${value}`);

@@ -48,9 +48,9 @@ export const customerColumns = (id: string, row: string) => `${id} as "customerI
   theirs.loans, theirs.days as "daysPastDue"`;
 
 export const loansOf = (id: string) => `cross join lateral (
-  select count(distinct b.account_id)::int as loans, max(a.days_past_due) as days
-  from servicing.loan_borrowers b left join servicing.loan_accounts a using (account_id)
-  where b.customer_id = any (array(select servicing.same_customers(${id})))) theirs`;
+  select count(distinct borrowed.account_id)::int as loans, max(account.days_past_due) as days
+  from servicing.loan_borrowers borrowed left join servicing.loan_accounts account using (account_id)
+  where borrowed.customer_id = any (array(select servicing.same_customers(${id})))) theirs`;
 
 export function readCustomers(
   db: Database,

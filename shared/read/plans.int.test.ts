@@ -104,10 +104,7 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
       'one two three',
     ].flatMap((q) => [
       [`customers by ${q}`, (db: Database) => searchCustomers(db, { q, limit: 20 })],
-      [
-        `customers by ${q}, masked`,
-        (db: Database) => searchCustomers(db, { q, limit: 20, masked: true }),
-      ],
+      [`customers by ${q}, masked`, (db: Database) => searchCustomers(db, { q, limit: 20, masked: true })],
       [`everything by ${q}`, (db: Database) => searchEverything(db, { q, limit: 20 })],
     ]),
   ),
@@ -139,7 +136,7 @@ const reads: Record<string, (db: Database) => Promise<unknown>> = {
   'late loans': (db) => readDelinquentAccounts(db, { dpd: 30, limit: 50, today }),
   conversations: (db) => readConversations(db, { filter: {}, limit: 50 }),
   'conversations of a status': (db) => readConversations(db, { filter: { status: 'open' }, limit: 50 }),
-  'conversations of a customer': (db) => readConversations(db, { filter: { customerId: 'C77' }, limit: 50 }),
+  'conversations of a customer': (db) => readConversations(db, { filter: { customer: 'C77' }, limit: 50 }),
   'figures of the day': (db) => readOverview(db, { day: today, began: new Date(`${today}T00:00:00Z`) }),
 };
 

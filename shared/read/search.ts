@@ -15,8 +15,8 @@ import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { type CustomerRow, customerColumns, loansOf } from './customers.ts';
 
-const shortest = 2;
-const longest = 100;
+/** In characters. */
+export const searchLengths = { shortest: 2, longest: 100 };
 const limitMaximum = 100;
 /** The score of what begins like the text; a name of which all words do is as near. */
 const asBeginning = 0.9;
@@ -43,7 +43,7 @@ interface Found {
 
 export type CustomerFound = CustomerRow & Found;
 
-type ThingKind = 'customer' | 'account' | 'payment' | 'conversation' | 'application';
+export type ThingKind = 'customer' | 'account' | 'payment' | 'conversation' | 'application';
 
 export interface ThingFound extends Found {
   kind: ThingKind;
@@ -85,8 +85,8 @@ const sameLetters: Record<string, string> = {
 function readText(q: string): Result<Asked, SearchRefusal> {
   // Postgres keeps no zero character.
   const text = q.replaceAll('\0', '').trim();
-  if ([...text].length < shortest) return refused('too_short');
-  if (text.length > longest) return refused('too_long');
+  if ([...text].length < searchLengths.shortest) return refused('too_short');
+  if (text.length > searchLengths.longest) return refused('too_long');
   const digits = text.replace(/\D/g, '').replace(/^0+/, '');
   const isEmail = text.includes('@');
   return ok({
@@ -355,10 +355,10 @@ function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
   ];
 }
 
-/** Everything, best first; of what is as near, customers first. */
+/** Everything, or all of a kind, best first; of what is as near, customers first. */
 export async function searchEverything(
   db: Database,
-  { q, limit, masked = false }: Asking,
+  { q, limit, masked = false, kind }: Asking & { kind?: ThingKind },
 ): Promise<Result<ThingFound[], SearchRefusal>> {
   const asked = readText(q);
   if (!asked.ok) return asked;
@@ -385,7 +385,7 @@ export async function searchEverything(
        from (${survivors}) s
        ${things.length > 0 ? `union all select kind, id, number, status, customer_id, account_id, rank, 1, by from thing` : ''})`,
     `best as materialized (select ${columns} from (
-       select distinct on (kind, id) * from every order by kind, id, rank, score desc) one
+       select distinct on (kind, id) * from every ${kind === undefined ? '' : `where kind = ${p.text(kind)}`} order by kind, id, rank, score desc) one
        order by rank, score desc, kind <> 'customer', kind, id limit ${most})`,
   ];
   const rows = await db.query<Omit<ThingFound, keyof Found> & Nearness>(

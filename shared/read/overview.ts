@@ -21,17 +21,24 @@ interface Sum {
   amount: string | null;
 }
 
+interface ChannelSum extends Sum {
+  channel: string;
+}
+interface BucketSum extends Sum {
+  bucket: Bucket;
+}
+
 export interface Overview {
   /** The business zone's. */
   day: string;
   /** Recorded today, whatever became of them since. */
-  received: { totals: Sum[]; byChannel: Array<Sum & { channel: string }> };
+  received: { totals: Sum[]; byChannel: ChannelSum[] };
   /** Instalments that their schedule does not call paid; the seven days are those after today. Null: never counted. */
   due: { today: Sum[]; nextSevenDays: Sum[]; countedAt: string | null };
   /** Payments that are scheduled for one of the seven days after today. */
   promised: Sum[];
   /** Of loans that are not over; `count` is of loans. */
-  arrears: Array<Sum & { bucket: Bucket }>;
+  arrears: BucketSum[];
   lag: {
     staging: { waiting: number };
     outbox: SystemState['outbox'];

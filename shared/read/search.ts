@@ -111,7 +111,10 @@ function parameters() {
 }
 type Parameters = ReturnType<typeof parameters>;
 
-const beginning = (text: string) => `${text.replace(/[\\%_]/g, '\\$&')}%`;
+/** SQL: whether the column begins with the text, by an index over its bytes. Not by `like`, which a plan that is made for
+ * whatever may be asked reads the whole table for. */
+const begins = (column: string, parameter: string) =>
+  `${column} ~>=~ ${parameter} and ${column} ~<~ (${parameter} || chr(1114111))`;
 /** Ids are told in whatever letters. */
 const spellings = (text: string) => [...new Set([text, text.toUpperCase(), text.toLowerCase()])];
 
@@ -209,20 +212,21 @@ function customerRows(
       );
     }
     if (asked.text.length >= 3 && !asked.isEmail) {
-      const begins = p.text(beginning(asked.text));
+      const beginning = p.text(asked.text);
       rows.push(
-        `(select customer_id, 2, ${asBeginning}::real, 'id' from servicing.customers where customer_id like ${begins} limit ${limit})`,
+        `(select customer_id, 2, ${asBeginning}::real, 'id' from servicing.customers where ${begins('customer_id', beginning)} limit ${limit})`,
       );
       if (belong) {
-        const loans = `select account_id from servicing.loan_accounts where account_number like ${begins} limit ${limit}`;
+        const loans = `select account_id from servicing.loan_accounts where ${begins('account_number', beginning)} limit ${limit}`;
         rows.push(`(${borrowersOf(loans, '2', 'accountNumber')} limit ${limit})`);
       }
     }
     if (asked.text.length >= 3) {
-      const email = asked.text.toLowerCase();
+      const email = p.text(asked.text.toLowerCase());
       rows.push(
-        `(select customer_id, case lower(email_address) when ${p.text(email)} then 1 else 2 end, ${asBeginning}::real, 'email'
-          from servicing.customers where lower(email_address) ${whole ? `= ${p.text(email)}` : `like ${p.text(beginning(email))}`}
+        `(select customer_id, case lower(email_address) when ${email} then 1 else 2 end, ${asBeginning}::real, 'email'
+          from servicing.customers
+          where ${whole ? `lower(email_address) = ${email}` : begins('lower(email_address)', email)}
           limit ${limit})`,
       );
     }
@@ -234,7 +238,7 @@ function customerRows(
     const theirs = `ltrim(phone_digits, '0')`;
     rows.push(
       `(select customer_id, case ${theirs} when ${all} then 1 else 2 end, 1::real, 'phone' from servicing.customers
-        where reverse(phone_digits) like ${p.text(`${end}%`)}
+        where ${begins('reverse(phone_digits)', p.text(end))}
           and ${
             whole
               ? `${theirs} = ${all}`
@@ -309,7 +313,7 @@ export async function searchCustomers(
 function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
   if (!asked.isId || asked.isEmail) return [];
   const ids = p.texts(spellings(asked.text));
-  const begins = asked.text.length >= 3 ? p.text(beginning(asked.text)) : undefined;
+  const beginning = asked.text.length >= 3 ? p.text(asked.text) : undefined;
   const things = (
     kind: ThingKind,
     by: MatchedBy,
@@ -317,11 +321,11 @@ function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
     { select, from }: { select: string; from: string },
   ) => [
     `(select '${kind}', ${select}, 1, '${by}' from ${from} where ${column} = any (${ids}) limit ${limit})`,
-    ...(begins === undefined
+    ...(beginning === undefined
       ? []
       : [
           `(select '${kind}', ${select}, 2, '${by}' from ${from}
-            where ${column} like ${begins} and ${column} <> all (${ids}) limit ${limit})`,
+            where ${begins(column, beginning)} and ${column} <> all (${ids}) limit ${limit})`,
         ]),
   ];
   const account = {

@@ -1,6 +1,7 @@
 // A route declares what it needs and what it answers: permission, parameters, body, answers. From that one declaration it
 // is authorised and validated, described in OpenAPI, typed for clients, and tried by the tests with every role.
 
+import { zValidator } from '@hono/zod-validator';
 import type { Context, Handler, MiddlewareHandler, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type * as z from 'zod/mini';
@@ -83,17 +84,16 @@ export function route<
   admit: MiddlewareHandler<Scope<Settings>, Path>,
   handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
 ] {
+  const checks = checksOf(spec);
   const admit: MiddlewareHandler = async (c, next) => {
     const isOpen = spec.permission === 'open' || spec.openWhen?.(c.get('settings') as never) === true;
     const refusal =
       (spec.takesSecrets && (await limitSignIn(c))) ||
       (await admitCaller(c, isOpen ? 'open' : spec.permission));
     if (refusal) return refusal;
-    if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
-    if (spec.query) {
-      const parsed = spec.query.safeParse(queryOf(c));
-      if (!parsed.success) return refuse(c, 'invalid_query', { errors: faultsOf(parsed.error) });
-      c.req.addValidatedData('query', parsed.data as object);
+    for (const check of checks) {
+      const misfit = await check(c, async () => {});
+      if (misfit) return misfit;
     }
     if (spec.body) {
       const body = await jsonBody(c, spec.body, spec.exactNumbers ? parseExactJson : undefined);
@@ -124,14 +124,23 @@ export const routeFor =
 const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
   permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
 
-/** Each parameter's text; of one that is given several times, all of them. */
-const queryOf = (c: Context): Record<string, string | string[]> =>
-  Object.fromEntries(
-    Object.entries(c.req.queries()).map(([name, values]) => [
-      name,
-      values.length === 1 ? (values[0] as string) : values,
-    ]),
-  );
+/** Each refuses what does not fit, and keeps what does for `c.req.valid`. */
+function checksOf({ params, query }: Pick<RouteSpec, 'params' | 'query'>): MiddlewareHandler[] {
+  const checks: MiddlewareHandler[] = [];
+  if (params) {
+    checks.push(
+      zValidator('param', params, ({ success }, c) => (success ? undefined : refuse(c, 'not_found'))),
+    );
+  }
+  if (query) {
+    checks.push(
+      zValidator('query', query, (checked, c) =>
+        checked.success ? undefined : refuse(c, 'invalid_query', { errors: faultsOf(checked.error) }),
+      ),
+    );
+  }
+  return checks;
+}
 
 /** A route as an app has it. */
 export interface Declared {

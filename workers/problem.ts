@@ -47,6 +47,21 @@ export const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
+/** As a client gets it. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code: ProblemCode;
+  requestId: string;
+  /** Every field at fault. */
+  errors?: Array<{ field: string; code: string; message: string }>;
+  /** Named as the endpoint's shapes are. */
+  [member: string]: unknown;
+}
+export type ProblemStatus = (typeof problems)[ProblemCode][0];
+
 export interface ProblemDetails {
   detail?: string | undefined;
   /** Every field at fault. */

@@ -11,7 +11,7 @@ import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
 import { jsonBody } from './json-body.ts';
 import { limitAddress, limitSignIn } from './limits.ts';
-import type { ProblemCode } from './problem.ts';
+import type { Problem, ProblemCode, ProblemStatus } from './problem.ts';
 
 type ObjectSchema = z.ZodMiniObject;
 /** By status; null for an answer without a JSON body. */
@@ -39,7 +39,7 @@ export interface RouteSpec {
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
-  /** Takes passwords, codes or tokens from whoever comes: an address may try only a few in a minute. */
+  /** Takes passwords, codes or refresh tokens from whoever comes: an address may try only a few in a minute. */
   takesSecrets?: true;
   /** Heading in the reference. */
   tag: string;
@@ -47,21 +47,24 @@ export interface RouteSpec {
   mediaType?: string | readonly string[] | undefined;
 }
 
-type Input<Q, B> = {
+type Input<Q, B, S> = {
   in: (Q extends z.ZodMiniType ? { query: Asked<z.input<Q>> } : object) &
-    (B extends z.ZodMiniType ? { json: z.input<B> } : object);
+    (B extends z.ZodMiniType ? { json: z.input<B> } : object) &
+    (S extends z.ZodMiniType ? { json: z.input<S> } : object);
   out: (Q extends z.ZodMiniType ? { query: z.output<Q> } : object) &
     (B extends z.ZodMiniType ? { json: z.output<B> } : object);
 };
 /** As a client writes a query. */
 type Asked<T> = { [K in keyof T]: T[K] extends string | undefined ? T[K] : string };
 
-/** What a client is told that it gets. */
-type Answered<A extends Answers> = {
-  [S in keyof A & StatusCode]: A[S] extends z.ZodMiniType
-    ? TypedResponse<z.output<A[S]>, S, 'json'>
-    : TypedResponse<object, S, 'body'>;
-}[keyof A & StatusCode];
+/** What a client is told that it gets: what is declared, or a problem. */
+type Answered<A extends Answers> =
+  | {
+      [S in keyof A & StatusCode]: A[S] extends z.ZodMiniType
+        ? TypedResponse<z.output<A[S]>, S, 'json'>
+        : TypedResponse<object, S, 'body'>;
+    }[keyof A & StatusCode]
+  | TypedResponse<Problem, Exclude<ProblemStatus, keyof A>, 'json'>;
 
 const specs = new WeakMap<object, RouteSpec>();
 
@@ -75,14 +78,20 @@ export function route<
   Settings extends CallerSettings,
   Q extends ObjectSchema | undefined = undefined,
   B extends ObjectSchema | undefined = undefined,
+  S extends z.ZodMiniType | undefined = undefined,
 >(
   path: Path,
-  spec: Omit<RouteSpec, 'query' | 'body' | 'answers'> & { query?: Q; body?: B; answers: A },
-  handle: (c: Context<Scope<Settings>, Path, Input<Q, B>>) => Response | Promise<Response>,
+  spec: Omit<RouteSpec, 'query' | 'body' | 'bodyShape' | 'answers'> & {
+    query?: Q;
+    body?: B;
+    bodyShape?: S;
+    answers: A;
+  },
+  handle: (c: Context<Scope<Settings>, Path, Input<Q, B, S>>) => Response | Promise<Response>,
 ): [
   path: Path,
   admit: MiddlewareHandler<Scope<Settings>, Path>,
-  handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
+  handler: Handler<Scope<Settings>, Path, Input<Q, B, S>, Promise<Answered<A>>>,
 ] {
   const checks = checksOf(spec);
   const admit: MiddlewareHandler = async (c, next) => {
@@ -116,8 +125,9 @@ export const routeFor =
     A extends Answers,
     Q extends ObjectSchema | undefined = undefined,
     B extends ObjectSchema | undefined = undefined,
+    S extends z.ZodMiniType | undefined = undefined,
   >(
-    ...declared: Parameters<typeof route<Path, A, Settings, Q, B>>
+    ...declared: Parameters<typeof route<Path, A, Settings, Q, B, S>>
   ) =>
     route(...declared);
 

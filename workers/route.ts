@@ -138,9 +138,7 @@ const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<R
 function checksOf({ params, query }: Pick<RouteSpec, 'params' | 'query'>): MiddlewareHandler[] {
   const checks: MiddlewareHandler[] = [];
   if (params) {
-    checks.push(
-      zValidator('param', params, ({ success }, c) => (success ? undefined : refuse(c, 'not_found'))),
-    );
+    checks.push(zValidator('param', params, ({ success }, c) => (success ? undefined : c.notFound())));
   }
   if (query) {
     checks.push(

@@ -9,7 +9,7 @@ import { useWorld } from './world.ts';
 const most = 3;
 
 describe.each(['workerd', 'node'] as const)('on %s', { timeout: 120_000 }, (runtime) => {
-  const limits = { SIGN_IN_RATE_LIMIT_PER_MINUTE: '100000', SESSIONS_PER_PERSON: String(most) };
+  const limits = { SESSIONS_PER_PERSON: String(most) };
   const world = useWorld(runtime, { auth: limits });
   const me = (headers: Record<string, string>) => ask(`${world.edge.urls.api}/api/v1/auth/me`, { headers });
   const entries = (username: string) =>

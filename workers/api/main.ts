@@ -11,6 +11,7 @@ import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { jobRoutes } from './jobs.ts';
+import { customerNoteRoutes, noteRoutes } from './notes.ts';
 import { noticeRoutes } from './notices.ts';
 import { paymentRoutes } from './payments.ts';
 import { referenceRoutes } from './reference.ts';
@@ -29,6 +30,8 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payments', paymentRoutes)
   .route('/api/v1/payment-conflicts', conflictRoutes)
   .route('/api/v1/customers', customerRoutes)
+  .route('/api/v1/customers', customerNoteRoutes)
+  .route('/api/v1/notes', noteRoutes)
   .route('/api/v1/jobs', jobRoutes)
   .route('/api/v1/payment-reversals', reversalRoutes)
   .route('/api/payments', unversionedPaymentRoutes)

@@ -25,3 +25,10 @@ export const pageOf = <S extends z.ZodMiniType>(row: S) =>
 
 /** Of the paths that name one thing by its UUID. */
 export const byId = z.object({ id: uuid });
+
+/** Of what is changed from a version. Described as one may leave it out, because that has an answer of its own. */
+export const ifMatch = z.object({
+  'if-match': z.optional(
+    z.string().check(z.meta({ description: 'The ETag of the version that the change is made from' })),
+  ),
+});

@@ -33,7 +33,12 @@ const write = async (customer: string, text: string, { actor = 'user:ada', pinne
   return written.value.note;
 };
 const caller = (username: string, reach: Reach = 'all', team = 'north') =>
-  ({ kind: 'user', actor: `user:${username}`, team, grants: new Map([['notes:write', reach]]) }) as Person;
+  ({
+    kind: 'user',
+    actor: `user:${username}`,
+    team,
+    grants: new Map([['notes:write', reach]]),
+  }) as unknown as Person;
 const textsOf = (note: Note | undefined) => note?.texts.map(({ text }) => text);
 async function list(customer: string, limit = 50, after?: string) {
   const read = await readNotes(world.api, customer, { limit, after });

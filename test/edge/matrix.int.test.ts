@@ -20,9 +20,12 @@ const roles = Object.keys(builtInRoles) as BuiltInRole[];
 const unknownId = '00000000-0000-4000-8000-000000000000';
 const isSafe = ({ method }: Declared) => method === 'GET';
 
+const isEverybodys = (permission: RouteSpec['permission']) =>
+  permission === 'self' || permission === 'settled';
+
 /** Whether somebody with these permissions is let in; `self` are all who are somebody. */
 const isAdmitted = ({ permission }: RouteSpec, held: ReadonlySet<Permission> | undefined) =>
-  permission === 'open' || (held !== undefined && (permission === 'self' || held.has(permission)));
+  permission === 'open' || (held !== undefined && (isEverybodys(permission) || held.has(permission)));
 
 describe('a route', () => {
   const passedOn = new Set([...declaredIn(apps.auth), ...webhookRoutes].map(nameOf));
@@ -119,7 +122,7 @@ describe('with every route', () => {
   });
 
   /** What these answer depends on more than a permission. */
-  const isForAll = ({ permission }: RouteSpec) => permission === 'self' || permission === 'open';
+  const isForAll = ({ permission }: RouteSpec) => isEverybodys(permission) || permission === 'open';
   const takesBody = ({ body, bodyShape }: RouteSpec) => body !== undefined || bodyShape !== undefined;
 
   const people = new Map<BuiltInRole, Promise<string>>();

@@ -21,6 +21,7 @@ import { reversalRoutes } from './reversals.ts';
 import { stagingRoutes } from './staging.ts';
 import { systemRoutes } from './system.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
+import { viewRoutes } from './views.ts';
 
 /** In one chain, so that their types reach the client. */
 export const apiRoutes = new Hono<Scope<ApiSettings>>()
@@ -38,6 +39,7 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payment-notices', noticeRoutes)
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
   .route('/api/v1/dead-letters', deadLetterRoutes)
+  .route('/api/v1/views', viewRoutes)
   .route('/api/v1/audit', auditRoutes)
   .route('/reports', reportPages);
 

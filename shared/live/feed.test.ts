@@ -79,7 +79,7 @@ test('whoever watches gets each change once, in whichever order they commit and 
     { weight: 1, arbitrary: fc.nat(1).map((n) => ({ does: 'restart' as const, n })) },
   );
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+    fc.property(fc.array(step, { minLength: 40, maxLength: 120 }), (steps) => {
       const model = new Model();
       const feeds = [new Feed(), new Feed()];
       const started = model.moment();
@@ -112,6 +112,7 @@ test('whoever watches gets each change once, in whichever order they commit and 
         expect(watcher.got.toSorted()).toEqual(model.committed.toSorted());
       }
     }),
+    { numRuns: 300 },
   );
 });
 

@@ -19,6 +19,7 @@ import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 import { reportPages } from './report-pages.ts';
 import { reversalRoutes } from './reversals.ts';
 import { stagingRoutes } from './staging.ts';
+import { streamRoutes } from './stream.ts';
 import { systemRoutes } from './system.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 import { viewRoutes } from './views.ts';
@@ -40,6 +41,7 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
   .route('/api/v1/dead-letters', deadLetterRoutes)
   .route('/api/v1/views', viewRoutes)
+  .route('/api/v1/stream', streamRoutes)
   .route('/api/v1/audit', auditRoutes)
   .route('/reports', reportPages);
 

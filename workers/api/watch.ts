@@ -121,8 +121,11 @@ export class Watch {
 
   async readNews(db: Database, now: number): Promise<void> {
     await this.#reading.whenDue(readEveryMs, now, async () => {
-      const tip = now - this.#reading.doneAt < tipKeptMs ? this.feed.tip : undefined;
+      const before = this.feed.tip;
+      const tip = now - this.#reading.doneAt < tipKeptMs ? before : undefined;
       const { upTo, changes } = await readChanges(db, tip);
+      // It took so long that another one has read meanwhile.
+      if (this.feed.tip !== before) return;
       if (tip && changes) this.feed.add(upTo, changes);
       else this.feed.begin(upTo);
     });

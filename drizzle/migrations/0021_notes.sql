@@ -110,22 +110,10 @@ begin
   return query select 'changed', shown(held);
 end $$;
 
--- What is written about these customers goes; that it did stays in the audit trail.
-create function notes.erase_notes(customers text[]) returns int
-language plpgsql volatile security definer set search_path = notes, pg_temp as $$
-declare
-  erased int;
-begin
-  delete from notes where customer_id = any (customers);
-  get diagnostics erased = row_count;
-  return erased;
-end $$;
-
 revoke all on all functions in schema notes from public;
-grant usage on schema notes to recoup_api, recoup_projector;
+grant usage on schema notes to recoup_api;
 grant select on notes.notes, notes.texts to recoup_api;
 grant execute on function notes.shown, notes.write_note, notes.change_note to recoup_api;
-grant execute on function notes.erase_notes to recoup_projector;
 
 -- Saved views ----------------------------------------------------------------------------------------------------
 create schema views;

@@ -57,9 +57,10 @@ export async function saveChange(
   return row;
 }
 
+/** As the owner alone may. Their texts go with them. */
 export async function deleteNotes(db: Database, customers: readonly string[]): Promise<number> {
-  const [row] = await db.query<{ erased: number }>('select notes.erase_notes($1::text[]) as erased', [
+  const deleted = await db.query('delete from notes.notes where customer_id = any ($1::text[]) returning 1', [
     customers,
   ]);
-  return row?.erased ?? 0;
+  return deleted.length;
 }

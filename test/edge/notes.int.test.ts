@@ -122,9 +122,9 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
       const hidden = await call('GET', path, operator);
       expect(hidden.status).toBe(200);
       expect(hidden.text).not.toContain('Ana');
-      const before = (await entriesOf(world.db, 'notes.read')).length;
+      const before = (await entriesOf(world.db, 'customer.read')).length;
       expect((await call('GET', path, agent)).text).toContain('Ana is ill');
-      const after = await entriesOf(world.db, 'notes.read');
+      const after = await entriesOf(world.db, 'customer.read');
       expect(after).toHaveLength(before + 1);
       expect(after.at(-1)).toMatchObject({
         actor: `user:${agent.username}`,

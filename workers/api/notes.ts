@@ -3,45 +3,35 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { auditing } from '../../shared/audit/auditing.ts';
-import type { NewEntry } from '../../shared/audit/entry.ts';
-import type { Database } from '../../shared/database.ts';
 import { type ChangeNoteRefusal, changeNote } from '../../shared/notes/change-note.ts';
 import { maskNote, type Note } from '../../shared/notes/note.ts';
 import { writeNote } from '../../shared/notes/write-note.ts';
 import { customerOfNote, readNote, readNotes } from '../../shared/read/notes.ts';
 import { customerNamed } from '../../shared/read/resolve.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
-import { actorOf, askedDatabase, askerOf } from '../caller.ts';
-import { openDatabase } from '../database.ts';
-import { changedMeanwhile, expectedVersion, showVersion } from '../versioned.ts';
+import { actorOf, askedDatabase } from '../caller.ts';
+import { changedMeanwhile, expectedVersion, ifMatch, showVersion } from '../versioned.ts';
 import type { ApiSettings } from './env.ts';
 import { boundKey, keyHeader } from './once.ts';
-import { pageParameters } from './pages.ts';
+import { listParameters, refusePlace } from './pages.ts';
 import { route } from './route.ts';
 import { amendment, newNote, note as shape } from './shapes/notes.ts';
 import { idempotencyKey } from './shapes/requests.ts';
-import { byId, ifMatch, pageOf } from './shapes/values.ts';
+import { byId, pageOf } from './shapes/values.ts';
+import { sightOf } from './sight.ts';
 
 type C = RequestContext<ApiSettings>;
 
 const tag = 'Notes';
 
-const seesPeople = (c: C) => c.get('caller').grants.has('customers:personal');
+const seesPeople = (c: C) => c.get('caller').grants.get('customers:personal') === 'all';
+/** To whoever changes a note; the change itself is in the audit trail. */
 const shown = (c: C, note: Note): Note => (seesPeople(c) ? note : maskNote(note));
-
-/** Whoever sees what notes say is in the audit trail for it. */
-function readingDatabase(c: C, customer: NonNullable<NewEntry['subject']>['id']): Database {
-  const db = openDatabase(c.get('settings').database);
-  if (!seesPeople(c)) return db;
-  const entry = { action: 'notes.read', subject: { kind: 'customer', id: customer } };
-  return auditing(db, askerOf(c), entry);
-}
 
 function answerNote(c: C, note: Note, status: 200 | 201 = 200) {
   showVersion(c, note.version);
   c.header('cache-control', 'no-store');
-  return c.json(shown(c, note), status);
+  return c.json(note, status);
 }
 
 function refuseChange(c: C, refusal: ChangeNoteRefusal, wanted: object): Response {
@@ -60,7 +50,7 @@ async function change(c: C, wanted: { text: string } | { pinned: boolean }): Pro
   if (!version.ok) return version.refusal;
   const asked = { id: c.req.param('id') as string, version: version.value, ...wanted };
   const changed = await changeNote(askedDatabase(c), c.get('caller'), asked);
-  return changed.ok ? answerNote(c, changed.value) : refuseChange(c, changed.refusal, wanted);
+  return changed.ok ? answerNote(c, shown(c, changed.value)) : refuseChange(c, changed.refusal, wanted);
 }
 
 export const customerNoteRoutes = new Hono<Scope<ApiSettings>>()
@@ -73,23 +63,17 @@ export const customerNoteRoutes = new Hono<Scope<ApiSettings>>()
         description:
           'By any name of theirs; notes about those who were merged into them are theirs. What notes say is masked without `customers:personal`, and audited with it.',
         tag,
-        query: z.object({
-          limit: pageParameters.limit,
-          after: z.optional(z.string().check(z.meta({ description: 'The `next` of an earlier page' }))),
-        }),
+        query: z.object(listParameters),
         answers: { 200: pageOf(shape) },
       },
       async (c) => {
         const customer = c.req.param('id');
-        const db = readingDatabase(c, { by: customer, sql: (name) => customerNamed(name) });
-        const read = await readNotes(db, customer, c.req.valid('query'));
-        if (!read.ok) {
-          if (read.refusal === 'unknown_customer') return refuse(c, 'not_found');
-          const message = 'expected the `next` of an earlier page';
-          return refuse(c, 'invalid_query', { errors: [{ field: 'after', code: 'invalid', message }] });
-        }
-        c.header('cache-control', 'no-store');
-        return c.json({ data: read.value.rows.map((note) => shown(c, note)), next: read.value.next ?? null });
+        const sight = sightOf(c, { by: customer, sql: customerNamed });
+        if (!sight) return refuse(c, 'not_found');
+        const read = await readNotes(sight.db, customer, c.req.valid('query'));
+        if (!read.ok) return read.refusal === 'foreign_key' ? refusePlace(c) : refuse(c, 'not_found');
+        const { rows, next } = read.value;
+        return c.json({ data: rows.map((note) => sight.seen(note, maskNote)), next: next ?? null });
       },
     ),
   )
@@ -121,7 +105,7 @@ export const customerNoteRoutes = new Hono<Scope<ApiSettings>>()
         }
         if (written.value.repeated) c.header('idempotency-replayed', 'true');
         c.header('location', `/api/v1/notes/${written.value.note.id}`);
-        return answerNote(c, written.value.note, 201);
+        return answerNote(c, shown(c, written.value.note), 201);
       },
     ),
   );
@@ -142,8 +126,9 @@ export const noteRoutes = new Hono<Scope<ApiSettings>>()
       { permission: 'customers:read', summary: 'One note', tag, params: byId, answers: { 200: shape } },
       async (c) => {
         const id = c.req.param('id');
-        const note = await readNote(readingDatabase(c, { by: id, sql: customerOfNote }), id);
-        return note ? answerNote(c, note) : refuse(c, 'not_found');
+        const sight = sightOf(c, { by: id, sql: customerOfNote });
+        const note = sight && (await readNote(sight.db, id));
+        return note ? answerNote(c, sight.seen(note, maskNote)) : refuse(c, 'not_found');
       },
     ),
   )

@@ -8,11 +8,11 @@ import type { View } from '../../shared/views/view.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { changedMeanwhile, expectedVersion, showVersion } from '../versioned.ts';
+import { changedMeanwhile, expectedVersion, ifMatch, showVersion } from '../versioned.ts';
 import type { ApiSettings } from './env.ts';
-import { pageParameters } from './pages.ts';
+import { listParameters, refusePlace } from './pages.ts';
 import { route } from './route.ts';
-import { byId, ifMatch, pageOf } from './shapes/values.ts';
+import { byId, pageOf } from './shapes/values.ts';
 import { view as shape, viewContent, viewList } from './shapes/views.ts';
 
 type C = RequestContext<ApiSettings>;
@@ -51,8 +51,7 @@ export const viewRoutes = new Hono<Scope<ApiSettings>>()
         ...common,
         summary: "The caller's saved views and those shared with them, by name",
         query: z.object({
-          limit: pageParameters.limit,
-          after: z.optional(z.string().check(z.meta({ description: 'The `next` of an earlier page' }))),
+          ...listParameters,
           list: z.optional(viewList),
         }),
         answers: { 200: pageOf(shape) },
@@ -60,9 +59,8 @@ export const viewRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const db = openDatabase(c.get('settings').database);
         const read = await readViews(db, c.get('caller'), c.req.valid('query'));
-        if (read.ok) return c.json({ data: read.value.rows, next: read.value.next ?? null });
-        const message = 'expected the `next` of an earlier page';
-        return refuse(c, 'invalid_query', { errors: [{ field: 'after', code: 'invalid', message }] });
+        if (!read.ok) return refusePlace(c);
+        return c.json({ data: read.value.rows, next: read.value.next ?? null });
       },
     ),
   )

@@ -20,15 +20,14 @@ export const currency = z.string().check(z.meta({ pattern: '^[A-Z]{3}$' }));
 /** Whatever it is, with the digits it was sent with. */
 export const metadata = z.record(z.string(), z.unknown());
 
+/** In a query. */
+export const truth = z.pipe(
+  z.enum(['true', 'false'], 'expected true or false'),
+  z.transform((text) => text === 'true'),
+);
+
 export const pageOf = <S extends z.ZodMiniType>(row: S) =>
   z.object({ data: z.array(row), next: z.nullable(z.string()) });
 
 /** Of the paths that name one thing by its UUID. */
 export const byId = z.object({ id: uuid });
-
-/** Of what is changed from a version. Described as one may leave it out, because that has an answer of its own. */
-export const ifMatch = z.object({
-  'if-match': z.optional(
-    z.string().check(z.meta({ description: 'The ETag of the version that the change is made from' })),
-  ),
-});

@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { askedBy } from '../audit/asker.ts';
 import { entriesOf } from '../audit/testing.ts';
 import type { TransactionalDatabase } from '../database.ts';
+import { readCustomer } from '../read/customer.ts';
 import { readNote, readNotes } from '../read/notes.ts';
 import { useProjections } from '../read/testing.ts';
 import { eraseCustomer } from '../servicing/erase-customer.ts';
@@ -102,6 +103,9 @@ test('the pinned ones come first, then the newest, page by page', async () => {
   expect(first.texts).toEqual(['b', 'd']);
   const second = await list('P1', 2, first.next);
   expect(second).toEqual({ texts: ['c', 'a'], next: undefined });
+  for (const text of ['e', 'f']) await write('P1', text);
+  const view = await readCustomer(world.api, 'P1', '2026-11-29');
+  expect(view?.notes.map((note) => textsOf(note))).toEqual([['b'], ['f'], ['e'], ['d'], ['c']]);
   expect(await readNotes(world.api, 'P1', { limit: 2, after: 'x' })).toMatchObject({ ok: false });
   expect(await readNotes(world.api, 'nobody', { limit: 2 })).toMatchObject({ refusal: 'unknown_customer' });
 });

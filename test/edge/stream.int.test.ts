@@ -157,6 +157,23 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
     expect(new Set(got).size).toBe(got.length);
   });
 
+  test('while the database is away nobody is told anything, and what was missed comes after it', async () => {
+    const stream = await watch(supervisor.accessToken);
+    await stream.until(() => stream.of('start').length === 1);
+    await world.gates.database.goAway();
+    const payment = newPayment();
+    await recordPayments(world.db, [payment]);
+    const told = () => references(stream).filter((reference) => reference === payment.referenceNumber);
+    await pause(1_500);
+    expect(told()).toEqual([]);
+    await world.gates.database.comeBack();
+    await stream.until(() => told().length > 0, 10_000);
+    await pause(1_500);
+    expect(told()).toHaveLength(1);
+    expect(stream.of('start')).toHaveLength(1);
+    await stream.close();
+  });
+
   test('who comes with an id that says nothing reads anew', async () => {
     for (const id of ['x', '900000000:900000000:', '1:0:']) {
       const stream = await watch(supervisor.accessToken, id);

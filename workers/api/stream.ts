@@ -46,6 +46,12 @@ async function* messages(c: C, watch: Watch, watcher: Watcher, endsAt: number): 
   // What a client says it was told has to be looked at by the database.
   let isKnown = false;
 
+  /** The database is away: whoever watches waits, and misses nothing. */
+  const waits = (error: unknown) => {
+    if (!isWaiting) c.get('log').warn('stream_waits', errorFields(error));
+    isWaiting = true;
+  };
+
   async function news(kinds: ChangeKind[]): Promise<string[]> {
     if (told) {
       const { changes, upTo } = (isKnown && watch.feed.after(told)) || (await readChanges(db, told));
@@ -72,13 +78,13 @@ async function* messages(c: C, watch: Watch, watcher: Watcher, endsAt: number): 
         yield message('end', {});
         return;
       }
-      await Promise.all([watch.readNews(db, Date.now()), watch.examine(Date.now(), () => healthFor(c))]);
+      // Parts that hang do not hold up what is told of others.
+      watch.examine(Date.now(), () => healthFor(c)).catch(waits);
+      await watch.readNews(db, Date.now());
       if (watch.isTrusted(watcher, Date.now())) said.push(...(await news(kinds)));
       isWaiting = false;
     } catch (error) {
-      // The database is away: whoever watches waits, and misses nothing.
-      if (!isWaiting) c.get('log').warn('stream_waits', errorFields(error));
-      isWaiting = true;
+      waits(error);
     }
     if (watch.health && !isSame(watch.health, toldHealth)) {
       toldHealth = watch.health;

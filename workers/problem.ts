@@ -34,6 +34,8 @@ export const problems = {
   built_in_role: [409, 'A role of the software cannot be changed'],
   role_in_use: [409, 'Somebody has this role'],
   key_ended: [409, 'The key has expired, been revoked or been replaced'],
+  customer_erased: [409, 'The customer has been erased'],
+  limit_reached: [409, 'There are as many as there may be'],
   masked_body: [409, 'The body was masked and cannot be sent again unchanged'],
   changed_meanwhile: [412, 'It has been changed since the version that this change was made from'],
   body_too_large: [413, 'The body is too large'],

@@ -29,6 +29,8 @@ const roles = Object.keys(builtInRoles) as BuiltInRole[];
 const unknown = ['00000000-0000-4000-8000-000000000000', '999999999', 'none', 'none-of-them', '000000000000'];
 const isSafe = ({ method }: Declared) => method === 'GET';
 
+const isEverybodys = (permission: RouteSpec['permission']) =>
+  permission === 'self' || permission === 'settled';
 type Asked = Declared & { door: 'api' | 'auth' };
 
 const fits = ({ spec }: Declared, params: Record<string, string>) =>
@@ -45,7 +47,7 @@ function unknownTo(route: Declared): Record<string, string> {
 
 /** Whether somebody with these permissions is let in; `self` are all who are somebody. */
 const isAdmitted = ({ permission }: RouteSpec, held: ReadonlySet<Permission> | undefined) =>
-  permission === 'open' || (held !== undefined && (permission === 'self' || held.has(permission)));
+  permission === 'open' || (held !== undefined && (isEverybodys(permission) || held.has(permission)));
 
 describe('a route', () => {
   const passedOn = new Set([...declaredIn(apps.auth), ...webhookRoutes].map(nameOf));
@@ -144,7 +146,7 @@ describe('with every route', () => {
   });
 
   /** What these answer depends on more than a permission. */
-  const isForAll = ({ permission }: RouteSpec) => permission === 'self' || permission === 'open';
+  const isForAll = ({ permission }: RouteSpec) => isEverybodys(permission) || permission === 'open';
   const takesBody = ({ body, bodyShape }: RouteSpec) => body !== undefined || bodyShape !== undefined;
 
   const people = new Map<BuiltInRole, Promise<string>>();

@@ -60,6 +60,8 @@ export async function playStory(world: World): Promise<Story> {
   await paymentsOf(call, world);
   await whatWaits(call, world);
   await customersOf(call, world);
+  await viewsOf(call);
+  await call('GET /api/v1/stream', { query: { seconds: '1' }, unrecorded: true });
   await staffOf(call, world);
   for (const path of [
     ...['/health', '/metrics', '/openapi.json', '/docs', '/.well-known/jwks.json', '/api/v1/payments/stats'],
@@ -261,6 +263,7 @@ async function customersOf(call: Call, world: World): Promise<void> {
     ),
   ]);
   const id = { id: 'C-1001' };
+  await notesOf(call, id);
   await call('GET /api/v1/customers', { query: { sort: 'name', limit: '20' } });
   await call('GET /api/v1/customers/:id', { params: id });
   await call('GET /api/v1/customers/:id/timeline', { params: id, query: { limit: '3' } });
@@ -287,6 +290,31 @@ async function customersOf(call: Call, world: World): Promise<void> {
   await call('GET /api/search/customers', { query: { q: 'ana ruiz' } });
   await call('GET /api/search/loan-accounts', { query: { q: 'LN00001234' } });
   await call('GET /api/search/conversations', { query: { q: 'V-7' } });
+}
+
+async function notesOf(call: Call, customer: { id: string }): Promise<void> {
+  const notes = 'POST /api/v1/customers/:id/notes';
+  const { body } = await call(notes, { params: customer, body: { text: 'Wants to pay on Friday.' } });
+  const params = { id: body.id };
+  const from = (version: number) => ({ 'if-match': `"${version}"` });
+  const amendment = { text: 'Has paid.' };
+  await call('POST /api/v1/notes/:id/amendments', { params, body: amendment, headers: from(1) });
+  await call('PUT /api/v1/notes/:id/pin', { params, headers: from(2) });
+  await call('DELETE /api/v1/notes/:id/pin', { params, headers: from(3) });
+  await call('GET /api/v1/notes/:id', { params });
+  await call('GET /api/v1/customers/:id/notes', { params: customer });
+}
+
+async function viewsOf(call: Call): Promise<void> {
+  const view = { name: 'At the counter', list: 'payments', query: { channel: 'counter' } };
+  const { body } = await call('POST /api/v1/views', { body: view });
+  const params = { id: body.id };
+  const headers = { 'if-match': '"1"' };
+  await call('PUT /api/v1/views/:id', { params, body: { ...view, sharedWith: 'everybody' }, headers });
+  await call('GET /api/v1/views', { query: { list: 'payments' } });
+  await call('GET /api/v1/views/:id', { params });
+  const other = await call('POST /api/v1/views', { body: { ...view, name: 'By hand' } });
+  await call('DELETE /api/v1/views/:id', { params: { id: other.body.id }, headers });
 }
 
 /** The same again from run to run: ids by their order, instants of today as one, this run's people and keys as examples. */

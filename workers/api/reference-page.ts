@@ -92,7 +92,7 @@ ${requestBody ? html`<h4>Body</h4>${showContent(requestBody.content)}` : ''}
 
 const allowedTo = (permission: Operation['x-permission']): Html => {
   if (permission === 'open') return html`Open: nobody is asked who they are`;
-  if (permission === 'self') return html`Every caller, about themselves`;
+  if (permission === 'self' || permission === 'settled') return html`Every caller, about themselves`;
   return html`Permission <code>${permission}</code>`;
 };
 

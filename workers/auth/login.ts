@@ -82,7 +82,7 @@ export const loginRoutes = new Hono<Scope<AuthSettings>>()
         forgetSessions([session.id]);
         clearSessionCookie(c);
         const { oidc } = c.get('settings');
-        const url = source === 'oidc' && oidc ? await endSessionUrl(oidc, ownOrigin(c)) : undefined;
+        const url = source === 'oidc' && oidc ? await endSessionUrl(oidc, `${ownOrigin(c)}/`) : undefined;
         return url === undefined ? c.body(null, 204) : c.json({ endSessionUrl: url });
       },
     ),

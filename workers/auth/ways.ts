@@ -4,7 +4,7 @@ import { Hono } from 'hono';
 import * as z from 'zod/mini';
 import type { Scope } from '../app.ts';
 import type { AuthSettings } from './env.ts';
-import { loginPath } from './oidc/routes.ts';
+import { loginPath } from './oidc/refusal-page.ts';
 import { route } from './route.ts';
 
 const ways = z.array(

@@ -23,9 +23,12 @@ export const providerFetch =
       await response.body?.cancel();
       throw new ProviderFault(`${origin} answered with status ${status}`);
     }
-    const body = response.body ? await readChunks(response.body.getReader(), limitBytes) : new Uint8Array();
-    if (body === 'body_too_large')
+    const reader = response.body?.getReader();
+    const body = reader ? await readChunks(reader, limitBytes) : new Uint8Array();
+    if (body === 'body_too_large') {
+      await reader?.cancel();
       throw new ProviderFault(`${origin} answered more than ${limitBytes} bytes`);
+    }
     const type = response.headers.get('content-type');
     return new Response(body.length > 0 ? body : null, {
       status,

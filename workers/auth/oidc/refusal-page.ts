@@ -5,27 +5,32 @@ import { type RequestContext, refuse } from '../../app.ts';
 import { type ProblemCode, type ProblemDetails, problems } from '../../problem.ts';
 import type { AuthSettings } from '../env.ts';
 
+export const loginPath = '/api/v1/auth/oidc/login';
+
 export async function refuseOnPage(
   c: RequestContext<AuthSettings>,
   code: ProblemCode,
   details: ProblemDetails = {},
 ): Promise<Response> {
-  const answer = refuse(c, code, details);
-  if (!c.req.header('accept')?.includes('text/html')) return answer;
   const [status, title] = problems[code];
-  const page = html`<!doctype html>
+  // By the context, which has the cookies.
+  if (!c.req.header('accept')?.includes('text/html')) {
+    const answer = refuse(c, code, details);
+    return c.body(await answer.text(), status, Object.fromEntries(answer.headers));
+  }
+  if (details.retryAfterSeconds !== undefined) c.header('retry-after', String(details.retryAfterSeconds));
+  return c.html(
+    html`<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>${title}</title></head>
 <body>
 <h1>${title}</h1>
 ${details.detail === undefined ? '' : html`<p>${details.detail}</p>`}
-<p><a href="/api/v1/auth/oidc/login">Try again</a></p>
+<p><a href="${loginPath}">Try again</a></p>
 <p><small>Request ${c.get('requestId')}</small></p>
 </body>
 </html>
-`;
-  return new Response(String(await page), {
+`,
     status,
-    headers: { 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-store' },
-  });
+  );
 }

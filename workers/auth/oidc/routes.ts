@@ -19,7 +19,6 @@ import { beginAt, completeAt } from './provider.ts';
 import { refuseOnPage } from './refusal-page.ts';
 
 const tag = 'Sign-in';
-export const loginPath = '/api/v1/auth/oidc/login';
 const callbackPath = '/api/v1/auth/oidc/callback';
 
 const returnTo = z._default(

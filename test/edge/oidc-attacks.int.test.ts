@@ -220,7 +220,7 @@ describe.each(['workerd', 'node'] as const)('on %s', { timeout: 60_000 }, (runti
       iss: provider.url,
     });
     const answer = await comeBack(world.edge, query, [journey], { accept: 'text/html,*/*' });
-    expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=utf-8']);
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=UTF-8']);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
     expect(answer.text).toContain('does not vouch for this sign-in');
     expect(answer.text).not.toContain('alert');

@@ -125,7 +125,8 @@ describe.skipIf(!keycloak)('at Keycloak', { timeout: 120_000 }, () => {
     const url = new URL(out.body.endSessionUrl);
     expect(url.href).toMatch(`${keycloak?.issuer}/`);
     expect(url.searchParams.get('post_logout_redirect_uri')).toBe(`${world.edge.urls.api}/`);
-    expect((await fetch(url)).status).toBe(200);
+    const there = await fetch(url, { redirect: 'manual' });
+    expect(there.headers.get('location')).toBe(`${world.edge.urls.api}/`);
     expect((await me(session)).status).toBe(401);
   });
 

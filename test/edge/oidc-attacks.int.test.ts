@@ -225,7 +225,7 @@ describe.each(['workerd', 'node'] as const)('on %s', { timeout: 60_000 }, (runti
     const answer = await comeBack(world.edge, query, [journey], { accept: 'text/html,*/*' });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=UTF-8']);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(answer.text).toContain('does not vouch for this sign-in');
+    expect(answer.text).toContain('does not vouch for this person');
     expect(answer.text).not.toContain('alert');
     expect((await reasons()).at(-1)).toBe('provider_access_denied');
   });

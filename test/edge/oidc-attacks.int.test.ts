@@ -8,7 +8,7 @@ import { type ProviderServer, startProvider } from '../providers/server.ts';
 import { expectProblem, read } from './asking.ts';
 import { comeBack, setOut } from './at-provider.ts';
 import type { Edge } from './runtimes.ts';
-import { cookiesOf } from './signing-in.ts';
+import { cookiesOf, fromPage } from './signing-in.ts';
 import { unlimited, useWorld } from './world.ts';
 
 const GROUP_ROLES = JSON.stringify({ staff: 'agent', chiefs: 'admin' });
@@ -297,9 +297,10 @@ describe('what the settings allow', { timeout: 60_000 }, () => {
       own.metadata = { userinfo_endpoint: `${inside.url}/me`, end_session_endpoint: `${inside.url}/out` };
       const edge = await edgeWith();
       const { url, journey } = await setOut(edge);
-      const { groups: _, ...small } = somebody();
-      expectProblem(await comeBack(edge, own.vouch(url, small), [journey]), 403, 'not_admitted');
+      const { preferred_username: _, ...small } = somebody();
+      const { session } = cookiesOf(await comeBack(edge, own.vouch(url, small), [journey]));
       expect(inside.asked).toEqual([]);
+      expect((await fromPage(edge, '/api/v1/auth/logout', {}, [session])).status).toBe(204);
     });
   });
 

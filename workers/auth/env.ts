@@ -2,9 +2,11 @@
 
 import * as z from 'zod/mini';
 import { parseSettings, postgresUrl, wholeNumber } from '../../shared/settings.ts';
+import { groupRolesSetting } from '../../shared/staff/group-roles.ts';
 import type { Scrypt } from '../../shared/staff/password-hash.ts';
 import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
 import { staffSettings, staffVariables } from '../staff-settings.ts';
+import { oidcSettings, oidcVariables } from './oidc/settings.ts';
 import { scryptHere } from './scrypt.ts';
 import { signInKeysSetting } from './sign-in-keys.ts';
 import { tokenKeysSetting } from './token-keys.ts';
@@ -27,6 +29,8 @@ const variables = z.object({
   CLIENT_SESSION_MAX_DAYS: wholeNumber(30, 1, 366),
   SESSIONS_PER_PERSON: wholeNumber(10, 1, 100_000),
   API_KEY_MAX_DAYS: wholeNumber(365, 0, 3_650),
+  GROUP_ROLES: groupRolesSetting(),
+  ...oidcVariables,
 });
 
 /** The names this Worker reads. */
@@ -55,6 +59,9 @@ export function readAuthSettings(env: Record<string, unknown>) {
     scrypt: values.SCRYPT ?? scryptHere,
     passwordMinimum: values.PASSWORD_MIN_LENGTH,
     keyMaxDays: values.API_KEY_MAX_DAYS,
+    /** Undefined: nobody signs in at a provider. */
+    oidc: oidcSettings(values),
+    groupRoles: values.GROUP_ROLES,
     sessions: {
       browser: {
         idleSeconds: values.SESSION_IDLE_MINUTES * minute,

@@ -4,9 +4,9 @@ import { Client, DN } from 'ldapts';
 import { describe, expect, test } from 'vitest';
 import type { Person } from '../../dev/servers/people.ts';
 import { fullName } from '../../dev/servers/people.ts';
+import { DirectoryAway } from '../../shared/staff/directory.ts';
 import { sharedActiveDirectory, sharedOpenLdap } from '../../test/identity-providers.ts';
 import { authenticate } from './authenticate.ts';
-import { DirectoryAway } from './connection.ts';
 import type { KindName } from './kinds.ts';
 import { ldapSettings } from './testing.ts';
 

@@ -2,7 +2,7 @@
 // theirs.
 
 import { type Client, ResultCodeError } from 'ldapts';
-import type { DirectoryAnswer } from '../../shared/staff/directory-answer.ts';
+import type { DirectoryAnswer } from '../../shared/staff/directory.ts';
 import { asking } from './connection.ts';
 import type { LdapSettings } from './env.ts';
 import { findByName, groupsOf } from './people.ts';

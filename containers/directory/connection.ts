@@ -3,13 +3,9 @@
 // who ask: the directory is away.
 
 import { Client, InvalidCredentialsError, type ResultCodeError } from 'ldapts';
+import { DirectoryAway } from '../../shared/staff/directory.ts';
 import { within } from '../time-limit.ts';
 import type { LdapSettings } from './env.ts';
-
-/** The directory cannot be asked now, or does not let our own account ask. */
-export class DirectoryAway extends Error {
-  override readonly name = 'DirectoryAway';
-}
 
 const connectTimeoutMs = 3_000;
 const operationTimeoutMs = 10_000;

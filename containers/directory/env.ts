@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { flag, parseSettings, port, SettingsFault, text, url, wholeNumber } from '../../shared/settings.ts';
-import { directoryKey } from '../../shared/staff/directory-answer.ts';
+import { directoryKey } from '../../shared/staff/directory.ts';
 import { groupRolesSetting } from '../../shared/staff/group-roles.ts';
 import { agreeing, commonSettings, commonVariables } from '../settings.ts';
 import { type KindName, kindNames, kinds } from './kinds.ts';
@@ -25,6 +25,7 @@ const fields = {
     z.string().check(z.regex(/^[A-Za-z][A-Za-z0-9-]*$/, 'expected the name of an attribute')),
   ),
   DIRECTORY_SYNC_MINUTES: wholeNumber(15, 1, 1_440),
+  DIRECTORY_MOST_LEAVE_PERCENT: wholeNumber(30, 1, 100),
   GROUP_ROLES: groupRolesSetting(),
 };
 type Fields = z.output<z.ZodMiniObject<typeof fields>>;
@@ -82,7 +83,7 @@ export function readDirectorySettings(env: Record<string, unknown>) {
     port: v.DIRECTORY_PORT,
     key: v.DIRECTORY_KEY,
     ldap,
-    syncMs: v.DIRECTORY_SYNC_MINUTES * 60_000,
+    sync: { everyMs: v.DIRECTORY_SYNC_MINUTES * 60_000, mostLeave: v.DIRECTORY_MOST_LEAVE_PERCENT },
     groupRoles: v.GROUP_ROLES,
   };
 }

@@ -3,7 +3,7 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { asUsername } from '../../shared/staff/sign-in.ts';
+import { asUsername } from '../../shared/staff/signed-in.ts';
 import { confirmTotp, enrolTotp, pendingTotp, removeOwnTotp, removeTotpOf } from '../../shared/staff/totp.ts';
 import { refuse, type Scope } from '../app.ts';
 import { askedDatabase } from '../caller.ts';

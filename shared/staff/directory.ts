@@ -1,12 +1,14 @@
-// What a directory's container answers when it is asked whether a name and a password are somebody's, and the key that
-// it is asked with. The container says it, the auth Worker reads it.
+// A directory (LDAP) as the sign-in knows it: a container of ours that answers whether a name and a password are
+// somebody's there. The container says what is here, the auth Worker reads it.
 
 import * as z from 'zod/mini';
 import { text } from '../settings.ts';
+import type { GroupRoles } from './group-roles.ts';
 
 export const directoryAnswer = z.discriminatedUnion('outcome', [
   z.object({
     outcome: z.literal('known'),
+    /** But for its source an Identity. */
     identity: z.object({
       issuer: z.string(),
       subject: z.string(),
@@ -20,6 +22,17 @@ export const directoryAnswer = z.discriminatedUnion('outcome', [
   z.object({ outcome: z.literal('refused'), because: z.enum(['unknown', 'password', 'disabled']) }),
 ]);
 export type DirectoryAnswer = z.output<typeof directoryAnswer>;
+
+export interface Directory {
+  /** The name in lower case. Throws DirectoryAway. */
+  ask: (credentials: { username: string; password: string }) => Promise<DirectoryAnswer>;
+  groupRoles: GroupRoles;
+}
+
+/** The directory cannot be asked now, or does not let us ask; nobody has been refused. */
+export class DirectoryAway extends Error {
+  override readonly name = 'DirectoryAway';
+}
 
 /** Whoever has it can try passwords past every limit. */
 export const directoryKey = () =>

@@ -1,6 +1,6 @@
 // Signing in against the real OpenLDAP and a real Active Directory domain controller.
 
-import { Client, DN } from 'ldapts';
+import { DN } from 'ldapts';
 import { describe, expect, test } from 'vitest';
 import type { Person } from '../../dev/servers/people.ts';
 import { fullName } from '../../dev/servers/people.ts';
@@ -8,23 +8,12 @@ import { DirectoryAway } from '../../shared/staff/directory.ts';
 import { sharedActiveDirectory, sharedOpenLdap } from '../../test/identity-providers.ts';
 import { authenticate } from './authenticate.ts';
 import type { KindName } from './kinds.ts';
-import { ldapSettings } from './testing.ts';
+import { changing, ldapSettings } from './testing.ts';
 
 const [openLdap, activeDirectory] = await Promise.all([sharedOpenLdap(), sharedActiveDirectory()]);
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 type Shared = NonNullable<typeof openLdap>;
-
-/** With a client that may change anything. */
-async function changing<T>(directory: Shared, work: (client: Client) => Promise<T>): Promise<T> {
-  const client = new Client({ url: directory.url, timeout: 10_000, tlsOptions: { ca: directory.ca } });
-  try {
-    await client.bind(directory.admin.dn, directory.admin.password);
-    return await work(client);
-  } finally {
-    await client.unbind();
-  }
-}
 
 const kinds: { kind: KindName; directory: Shared | null }[] = [
   { kind: 'openldap', directory: openLdap },

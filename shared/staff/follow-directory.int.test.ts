@@ -118,7 +118,7 @@ test('names, addresses and roles are as they are there', async () => {
   const member = await newMember();
   const changed = {
     ...member,
-    name: 'New\u0000 Name ',
+    name: 'New\u0000Name ',
     email: null,
     groups: ['nights', 'agents', 'nowhere'],
   };

@@ -92,12 +92,15 @@ async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<
 const isExpired = (caller: Caller) =>
   caller.kind === 'key' && caller.expiresAt !== null && caller.expiresAt.getTime() <= Date.now();
 
+/** Where browsers reach the front door. */
+export const ownOrigin = <Settings extends CallerSettings>(c: RequestContext<Settings>): string =>
+  new URL(c.get('settings').publicUrl ?? c.req.url).origin;
+
 /** Whether a browser sent this from a page of ours, or of an origin that is allowed to. */
 export function isOwnOrigin<Settings extends CallerSettings>(c: RequestContext<Settings>): boolean {
   const origin = c.req.header('origin');
   if (origin === undefined) return c.req.header('sec-fetch-site') === 'same-origin';
-  const { publicUrl, allowedOrigins } = c.get('settings');
-  return origin === new URL(publicUrl ?? c.req.url).origin || allowedOrigins.includes(origin);
+  return origin === ownOrigin(c) || c.get('settings').allowedOrigins.includes(origin);
 }
 
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD';

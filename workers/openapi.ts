@@ -198,7 +198,8 @@ function answersOf(declared: Declared, examples: Record<string, Example>): Recor
     const { answer: example } = examples[status] ?? {};
     const shown = example === undefined ? {} : { example };
     const isJson = (type: string) => /\bjson\b/.test(type);
-    const mediaTypes = types.length > 0 ? types : shape ? ['application/json'] : [];
+    const leadsElsewhere = status.startsWith('3');
+    const mediaTypes = leadsElsewhere ? [] : types.length > 0 ? types : shape ? ['application/json'] : [];
     const content = Object.fromEntries(
       mediaTypes.map((type) => [
         type,

@@ -13,8 +13,6 @@ export interface Kind {
   /** What finds the entry with this subject. */
   subjectValue: (subject: string) => string | Buffer;
   isPerson: Filter;
-  /** Where a group has its name. */
-  groupNameAttribute: string;
   groupsOf: (dn: string) => Filter;
   /** What `isDisabled` looks at. */
   accountAttributes: readonly string[];
@@ -42,7 +40,6 @@ const activeDirectory: Kind = {
   },
   subjectValue: guidBytes,
   isPerson: new AndFilter({ filters: [equal('objectCategory', 'person'), equal('objectClass', 'user')] }),
-  groupNameAttribute: 'sAMAccountName',
   groupsOf: (dn) =>
     new AndFilter({
       filters: [
@@ -68,7 +65,6 @@ const openLdap: Kind = {
   subject: { attribute: 'entryUUID', isBinary: false, read: String },
   subjectValue: (subject) => subject,
   isPerson: equal('objectClass', 'person'),
-  groupNameAttribute: 'cn',
   groupsOf: (dn) => new OrFilter({ filters: [equal('member', dn), equal('uniqueMember', dn)] }),
   accountAttributes: ['pwdAccountLockedTime'],
   isDisabled: (entry) => text(entry.pwdAccountLockedTime) === lockedForGood,

@@ -118,7 +118,9 @@ describe.each(kinds)('$kind', ({ kind, directory, disabling }) => {
     )) as [OwnPerson, OwnPerson, OwnPerson, OwnPerson];
     const all = [stays, disabled, gone, groupless];
     own.push(...all);
-    const worth: GroupRoles = new Map(all.map(({ group }) => [group, { name: 'agent', keptHere: false }]));
+    const worth: GroupRoles = new Map(
+      all.map(({ group }) => [group.toLowerCase(), { name: 'agent', keptHere: false }]),
+    );
     const secrets = new Map<OwnPerson, string>();
     for (const person of all)
       secrets.set(person, await signedIn(await authenticate(ldapSettings(kind, directory!), person), worth));
@@ -170,7 +172,9 @@ test.skipIf(!openLdap)(
     const gate = await openTcpGate({ host: '127.0.0.1', port: Number(new URL(openLdap!.url).port) });
     const person = await addPerson('openldap', openLdap!);
     own.push(person);
-    const groupRoles: GroupRoles = new Map([[person.group, { name: 'agent', keptHere: false }]]);
+    const groupRoles: GroupRoles = new Map([
+      [person.group.toLowerCase(), { name: 'agent', keptHere: false }],
+    ]);
     const secret = await signedIn(
       await authenticate(ldapSettings('openldap', openLdap!), person),
       groupRoles,

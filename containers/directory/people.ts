@@ -18,6 +18,8 @@ export interface Found {
 
 /** A server may limit how much it answers; so few are never too many. */
 const atOnce = 100;
+/** RFC 4511, 4.5.1.8. */
+const noAttributes = '1.1';
 
 /** Nobody when there are two of this name. */
 export async function findByName(
@@ -49,17 +51,17 @@ export async function findBySubjects(
 }
 
 /**
- * The groups that somebody is in, each by its name and by its distinguished name. Throws where the server would answer
- * only some of them.
+ * The groups that somebody is in, by their distinguished names: a name alone may be another group's elsewhere. Throws
+ * where the server would answer only some of them.
  */
 export async function groupsOf(client: Client, settings: LdapSettings, dn: string): Promise<string[]> {
-  const { groupNameAttribute, groupsOf: areOf } = kinds[settings.kind];
+  const { groupsOf: areOf } = kinds[settings.kind];
   const { searchEntries } = await client.search(settings.groupsDn, {
     filter: areOf(dn),
-    attributes: [groupNameAttribute],
+    attributes: [noAttributes],
     timeLimit: searchSeconds,
   });
-  return searchEntries.flatMap((entry) => [first(entry[groupNameAttribute]), entry.dn]);
+  return searchEntries.map(({ dn: group }) => group);
 }
 
 async function search(

@@ -56,10 +56,18 @@ export async function changing<T>(directory: Known, work: (client: Client) => Pr
   }
 }
 
+const places = {
+  openldap: { people: 'ou=people', groups: 'ou=groups' },
+  'active-directory': { people: 'CN=Users', groups: 'CN=Users' },
+} as const;
+
+export const groupDn = (kind: KindName, { baseDn }: Known, name: string): string =>
+  `${new DN().addPairRDN('CN', name)},${places[kind].groups},${baseDn}`;
+
 export interface OwnPerson {
   username: string;
   password: string;
-  /** With nobody else in it. */
+  /** With nobody else in it; its distinguished name. */
   group: string;
   change(attribute: string, value: string): Promise<void>;
   leaveGroup(): Promise<void>;
@@ -71,17 +79,15 @@ export interface OwnPerson {
 export async function addPerson(kind: KindName, directory: Known): Promise<OwnPerson> {
   const username = `own-${randomBytes(6).toString('hex')}`;
   const password = `Aa1-${randomBytes(12).toString('hex')}`;
-  const group = `${username}-group`;
-  const [folder, groups] =
-    kind === 'openldap' ? ['ou=people', 'ou=groups'] : (['CN=Users', 'CN=Users'] as const);
-  const dn = `${new DN().addPairRDN('CN', username)},${folder},${directory.baseDn}`;
-  const groupDn = `${new DN().addPairRDN('CN', group)},${groups},${directory.baseDn}`;
+  const groupName = `${username}-group`;
+  const dn = `${new DN().addPairRDN('CN', username)},${places[kind].people},${directory.baseDn}`;
+  const group = groupDn(kind, directory, groupName);
   const shown = { displayName: 'Own Person', sn: 'Person', mail: `${username}@recoup.test` };
   await changing(directory, async (client) => {
     if (kind === 'openldap') {
       const person = { objectClass: 'inetOrgPerson', uid: username, cn: username, userPassword: password };
       await client.add(dn, { ...person, ...shown });
-      await client.add(groupDn, { objectClass: 'groupOfNames', cn: group, member: dn });
+      await client.add(group, { objectClass: 'groupOfNames', cn: groupName, member: dn });
       return;
     }
     await client.add(dn, {
@@ -89,7 +95,7 @@ export async function addPerson(kind: KindName, directory: Known): Promise<OwnPe
       // Quoted, in UTF-16; as text it is still this, as all its characters are below 128.
       unicodePwd: Buffer.from(`"${password}"`, 'utf16le').toString('latin1'),
     });
-    await client.add(groupDn, { objectClass: 'group', sAMAccountName: group, member: dn });
+    await client.add(group, { objectClass: 'group', sAMAccountName: groupName, member: dn });
   });
   return {
     username,
@@ -102,10 +108,10 @@ export async function addPerson(kind: KindName, directory: Known): Promise<OwnPe
           new Change({ operation: 'replace', modification: new Attribute({ type, values: [value] }) }),
         ),
       ),
-    leaveGroup: () => changing(directory, (client) => client.del(groupDn)),
+    leaveGroup: () => changing(directory, (client) => client.del(group)),
     remove: () =>
       changing(directory, async (client) => {
-        await client.del(groupDn).catch(() => {});
+        await client.del(group).catch(() => {});
         await client.del(dn);
       }),
   };

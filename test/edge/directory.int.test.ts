@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { Secret, TOTP } from 'otpauth';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import type { KindName } from '../../containers/directory/kinds.ts';
-import { addPerson, directoryEnv, directoryKey, type OwnPerson } from '../../containers/directory/testing.ts';
+import {
+  addPerson,
+  directoryEnv,
+  directoryKey,
+  groupDn,
+  type OwnPerson,
+} from '../../containers/directory/testing.ts';
 import { type ContainerProcess, spawnContainer } from '../../containers/testing.ts';
 import { openTcpGate, type TcpGate } from '../../dev/doors/tcp-gate.ts';
 import { freePort } from '../../dev/servers/port.ts';
@@ -28,19 +34,17 @@ const kinds: { kind: KindName; directory: Awaited<ReturnType<typeof sharedOpenLd
   { kind: 'active-directory', directory: await sharedActiveDirectory() },
 ];
 const port = await freePort();
-const groupRoles = JSON.stringify({
-  'recoup-admins': 'admin',
-  'recoup-agents': 'agent',
-  'recoup-supervisors': 'supervisor',
-});
-
 describe.each(kinds)('with $kind', { timeout: 120_000 }, ({ kind, directory }) => {
   if (!directory) return test.skip('signing in');
+  const worth = { 'recoup-admins': 'admin', 'recoup-agents': 'agent', 'recoup-supervisors': 'supervisor' };
+  const groupRoles = Object.fromEntries(
+    Object.entries(worth).map(([name, role]) => [groupDn(kind, directory, name), role]),
+  );
   const world = useWorld('workerd', {
     auth: {
       DIRECTORY_URL: `http://127.0.0.1:${port}`,
       DIRECTORY_KEY: directoryKey,
-      GROUP_ROLES: groupRoles,
+      GROUP_ROLES: JSON.stringify(groupRoles),
       SIGN_IN_RATE_LIMIT_PER_MINUTE: '100000',
     },
   });
@@ -68,7 +72,7 @@ describe.each(kinds)('with $kind', { timeout: 120_000 }, ({ kind, directory }) =
       ...(kind === 'openldap' ? { DIRECTORY_LDAP_URL: `ldaps://${hostname}:${gate.port}` } : {}),
       DATABASE_URL: world.urlFor('recoup_directory'),
       DIRECTORY_PORT: String(port),
-      GROUP_ROLES: JSON.stringify({ ...JSON.parse(groupRoles), ...roles }),
+      GROUP_ROLES: JSON.stringify({ ...groupRoles, ...roles }),
     });
     const answers = () =>
       fetch(`http://127.0.0.1:${port}/`).then(

@@ -65,6 +65,7 @@ export async function playStory(world: World): Promise<Story> {
   await call('GET /api/v1/payments/stats', { unrecorded: true });
   await call('GET /metrics', { unrecorded: true });
   await call('GET /.well-known/jwks.json', { unrecorded: true });
+  await call('GET /api/v1/auth/ways');
   await call('GET /api/v1/auth/me', { as: supervisor });
   await call('GET /api/v1/auth/sessions', { as: supervisor });
   return { key, examples };

@@ -7,6 +7,7 @@ import { groupRolesSetting } from '../../shared/staff/group-roles.ts';
 import type { Scrypt } from '../../shared/staff/password-hash.ts';
 import { commonBindings, commonSettings, commonVariables, httpUrl } from '../settings.ts';
 import { staffSettings, staffVariables } from '../staff-settings.ts';
+import { oidcSettings, oidcVariables } from './oidc/settings.ts';
 import { scryptHere } from './scrypt.ts';
 import { signInKeysSetting } from './sign-in-keys.ts';
 import { tokenKeysSetting } from './token-keys.ts';
@@ -29,9 +30,10 @@ const variables = z.object({
   CLIENT_SESSION_MAX_DAYS: wholeNumber(30, 1, 366),
   SESSIONS_PER_PERSON: wholeNumber(10, 1, 100_000),
   API_KEY_MAX_DAYS: wholeNumber(365, 0, 3_650),
+  GROUP_ROLES: groupRolesSetting(),
+  ...oidcVariables,
   DIRECTORY_URL: z.optional(httpUrl('where the container of the directory answers')),
   DIRECTORY_KEY: z.optional(directoryKey()),
-  GROUP_ROLES: groupRolesSetting(),
 });
 
 /** The names this Worker reads. */
@@ -62,6 +64,9 @@ export function readAuthSettings(env: Record<string, unknown>) {
     scrypt: values.SCRYPT ?? scryptHere,
     passwordMinimum: values.PASSWORD_MIN_LENGTH,
     keyMaxDays: values.API_KEY_MAX_DAYS,
+    /** Undefined: nobody signs in at a provider. */
+    oidc: oidcSettings(values),
+    /** Undefined: whoever has no password here has none. */
     directory: directoryUrl && key ? { url: directoryUrl, key } : undefined,
     groupRoles: values.GROUP_ROLES,
     sessions: {

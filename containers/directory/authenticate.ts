@@ -7,7 +7,7 @@ import { asking } from './connection.ts';
 import type { LdapSettings } from './env.ts';
 import { findByName, groupsOf } from './people.ts';
 
-const limitMs = 4_000;
+const limitMs = 6_000;
 
 /** Of RFC 4511, what says that this person may not in, and not that the directory is away. */
 const refusals = new Set([

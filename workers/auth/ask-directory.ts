@@ -3,7 +3,8 @@
 
 import { type DirectoryAnswer, DirectoryAway, directoryAnswer } from '../../shared/staff/directory.ts';
 
-const timeoutMs = 5_000;
+/** Longer than the container asks itself, and than a password here takes that is tried at the same time. */
+const timeoutMs = 10_000;
 
 export interface DirectoryDoor {
   url: string;

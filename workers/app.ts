@@ -10,7 +10,7 @@ import { createLog, errorFields, type Log, type LogLevel } from '../shared/log.t
 import { fineBuckets } from '../shared/metrics.ts';
 import { SettingsFault } from '../shared/settings.ts';
 import type { Caller } from '../shared/staff/caller.ts';
-import { DirectoryAway } from '../shared/staff/directory.ts';
+import { DirectoryAway } from '../shared/staff/directory-away.ts';
 import { BusyFault } from '../shared/staff/password-hash.ts';
 import { Afterwards } from './afterwards.ts';
 import { type ProblemCode, type ProblemDetails, problem } from './problem.ts';

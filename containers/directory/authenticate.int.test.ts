@@ -4,7 +4,7 @@ import { DN } from 'ldapts';
 import { describe, expect, test } from 'vitest';
 import type { Person } from '../../dev/servers/people.ts';
 import { fullName } from '../../dev/servers/people.ts';
-import { DirectoryAway } from '../../shared/staff/directory.ts';
+import { DirectoryAway } from '../../shared/staff/directory-away.ts';
 import { sharedActiveDirectory, sharedOpenLdap } from '../../test/identity-providers.ts';
 import { authenticate } from './authenticate.ts';
 import type { KindName } from './kinds.ts';

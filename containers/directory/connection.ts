@@ -3,7 +3,7 @@
 // who ask: the directory is away.
 
 import { Client, InvalidCredentialsError, type ResultCodeError } from 'ldapts';
-import { DirectoryAway } from '../../shared/staff/directory.ts';
+import { DirectoryAway } from '../../shared/staff/directory-away.ts';
 import { within } from '../time-limit.ts';
 import type { LdapSettings } from './env.ts';
 

@@ -7,7 +7,8 @@ import { bodyLimit } from 'hono/body-limit';
 import * as z from 'zod/mini';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { bearerToken } from '../../shared/staff/api-key.ts';
-import { type DirectoryAnswer, DirectoryAway } from '../../shared/staff/directory.ts';
+import type { DirectoryAnswer } from '../../shared/staff/directory.ts';
+import { DirectoryAway } from '../../shared/staff/directory-away.ts';
 
 const question = z.strictObject({
   username: z.string().check(z.minLength(1), z.maxLength(320)),

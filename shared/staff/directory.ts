@@ -29,11 +29,6 @@ export interface Directory {
   groupRoles: GroupRoles;
 }
 
-/** The directory cannot be asked now, or does not let us ask; nobody has been refused. */
-export class DirectoryAway extends Error {
-  override readonly name = 'DirectoryAway';
-}
-
 /** Whoever has it can try passwords past every limit. */
 export const directoryKey = () =>
   text('the secret that auth Worker and directory share').check(

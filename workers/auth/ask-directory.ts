@@ -1,7 +1,8 @@
 // Asks the directory's container whether a name and a password are somebody's. It answers or it is away: a refusal is
 // only what it says itself.
 
-import { type DirectoryAnswer, DirectoryAway, directoryAnswer } from '../../shared/staff/directory.ts';
+import { type DirectoryAnswer, directoryAnswer } from '../../shared/staff/directory.ts';
+import { DirectoryAway } from '../../shared/staff/directory-away.ts';
 
 /** Longer than the container asks itself, and than a password here takes that is tried at the same time. */
 const timeoutMs = 10_000;

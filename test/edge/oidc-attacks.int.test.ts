@@ -193,6 +193,9 @@ describe.each(['workerd', 'node'] as const)('on %s', { timeout: 60_000 }, (runti
       'evil.example',
       '',
       ' //evil.example',
+      '/a\\b',
+      '/a b',
+      '/\u0001/evil.example',
       `/${'x'.repeat(1_000)}`,
     ];
     for (const returnTo of elsewhere) {

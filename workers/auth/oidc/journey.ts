@@ -26,12 +26,6 @@ const shape = z.object({
   until: z.number(),
 });
 
-/** Whether a page to go on with is one of ours, however a browser would read it. */
-export function isOwnPath(path: string): boolean {
-  const here = 'https://here.invalid';
-  return path.startsWith('/') && URL.canParse(path, here) && new URL(path, here).origin === here;
-}
-
 type Ctx = RequestContext<AuthSettings>;
 
 export async function keepJourney(c: Ctx, { issuer }: OidcSettings, journey: Journey): Promise<void> {

@@ -14,17 +14,22 @@ import { forget, forgetSessions, ownOrigin, sessionCookie } from '../../caller.t
 import { deviceToRemember, sessionOf, setCookies, signInTools } from '../attempt.ts';
 import type { AuthSettings } from '../env.ts';
 import { route } from '../route.ts';
-import { isOwnPath, keepJourney, takeJourney } from './journey.ts';
+import { keepJourney, takeJourney } from './journey.ts';
 import { beginAt, completeAt } from './provider.ts';
 import { refuseOnPage } from './refusal-page.ts';
 
 const tag = 'Sign-in';
 const callbackPath = '/api/v1/auth/oidc/callback';
 
+/** No browser takes it for another site: neither `//` nor a backslash, and nothing that it would leave out. */
 const returnTo = z._default(
   z
     .string()
-    .check(z.maxLength(1_000), z.regex(/^\P{Cc}*$/u), z.refine(isOwnPath, 'expected a path of this site')),
+    .check(
+      z.maxLength(1_000),
+      z.regex(/^\/([!-.0-[\]-~][!-[\]-~]*)?$/, 'expected a path of this site'),
+      z.meta({ description: 'A path of this site to go on with' }),
+    ),
   '/',
 );
 const answered = z.optional(z.string().check(z.maxLength(4_096)));
@@ -126,6 +131,7 @@ export const oidcRoutes = new Hono<Scope<AuthSettings>>()
         forget(replaced);
         forgetSessions(signedIn.value.ended);
         setCookies(c, signedIn.value.secret, device);
+        // Whole: of /.//host a browser would make another site.
         return c.redirect(new URL(journey.returnTo, ownOrigin(c)).href);
       },
     ),

@@ -4,30 +4,17 @@
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
 import { ok, type Result, refused } from '../result.ts';
-import type { SessionOf } from './attempt.ts';
 import { type GroupRoles, rolesOfGroups } from './group-roles.ts';
 import { type Identity, type IdentityRefusal, keptEmail, keptName } from './identity.ts';
 import { openFrom } from './identity-store.ts';
 import { sessionSecret } from './open-session.ts';
-import { asUsername, newRefreshToken, type SignedIn } from './signed-in.ts';
+import { asUsername, newRefreshToken, type SignedIn, type Wanted } from './signed-in.ts';
 
 /** One round trip. `db` knows that `anonymous` asks; who it turns out to be is written down with what they did. */
 export async function signInFrom(
   db: Database,
   { groups, ...identity }: Identity,
-  {
-    groupRoles,
-    session,
-    newDeviceHash,
-    replaced,
-  }: {
-    groupRoles: GroupRoles;
-    session: SessionOf;
-    /** To be remembered as theirs, as SHA-256 in hex. */
-    newDeviceHash: string | null;
-    /** The secret of the session that the browser had; it ends. */
-    replaced: string | undefined;
-  },
+  { groupRoles, session, newDeviceHash, replaced }: Wanted & { groupRoles: GroupRoles },
 ): Promise<Result<SignedIn, IdentityRefusal>> {
   const isBrowser = session.kind === 'browser';
   const secret = isBrowser ? sessionSecret() : newRefreshToken();

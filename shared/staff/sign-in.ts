@@ -11,15 +11,14 @@
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
 import { ok, type Result, refused } from '../result.ts';
-import type { AttemptKeys, SessionOf } from './attempt.ts';
+import type { AttemptKeys } from './attempt.ts';
 import type { Directory } from './directory.ts';
-import { takeTotpStep } from './identity-store.ts';
 import { networkOf } from './network-of.ts';
 import { sessionSecret } from './open-session.ts';
 import { hashPassword, type Scrypt } from './password-hash.ts';
-import { signInFrom } from './sign-in-from.ts';
+import { signInByDirectory } from './sign-in-by-directory.ts';
 import { beginSignIn, completeSignIn, noteFailure, takeAttemptBack } from './sign-in-store.ts';
-import { asUsername, newRefreshToken, type SignedIn } from './signed-in.ts';
+import { asUsername, newRefreshToken, type SignedIn, type Wanted } from './signed-in.ts';
 import { type Vouched, vouch } from './vouch.ts';
 
 export interface Credentials {
@@ -134,14 +133,6 @@ export async function confirmCredentials(
   return shown;
 }
 
-interface Wanted {
-  session: SessionOf;
-  /** To be remembered as theirs, as SHA-256 in hex. */
-  newDeviceHash: string | null;
-  /** The secret of the session that the browser had; it ends. */
-  replaced: string | undefined;
-}
-
 /** A session for whoever has these credentials; always a new one. */
 export async function signIn(
   tools: SignInTools,
@@ -154,15 +145,13 @@ export async function signIn(
   const opened =
     value.by === 'password'
       ? await openForPassword(tools, value, credentials.password, from)
-      : await openForDirectory(tools, value, from);
+      : await signInByDirectory(tools, value, from);
   return opened ? ok(opened) : refused({ reason: 'failed' });
 }
 
-type By<B extends Shown['by']> = Extract<Shown, { by: B }>;
-
 async function openForPassword(
   tools: SignInTools,
-  { username, verified, outdated, ...person }: By<'password'>,
+  { username, verified, outdated, ...person }: Extract<Shown, { by: 'password' }>,
   password: string,
   from: Wanted,
 ): Promise<SignedIn | undefined> {
@@ -186,23 +175,4 @@ async function openForPassword(
     return undefined;
   }
   return { username, secret, ...opened };
-}
-
-/** Who has no role here, or was deactivated, is told no more than others. */
-async function openForDirectory(
-  tools: SignInTools,
-  { userId, username, identity, totpStep, knownDevice, keys }: By<'directory'>,
-  { session, newDeviceHash, replaced }: Wanted,
-): Promise<SignedIn | undefined> {
-  const db = tools.ask('anonymous');
-  if (userId !== null && totpStep !== null && !(await takeTotpStep(db, userId, totpStep))) {
-    await noteFailure(db, username, { because: 'changed_meanwhile' });
-    return undefined;
-  }
-  const groupRoles = tools.directory?.groupRoles ?? new Map();
-  const opened = await signInFrom(db, identity, { groupRoles, session, newDeviceHash, replaced });
-  if (!opened.ok) return undefined;
-  const { username: name } = opened.value;
-  await takeAttemptBack(tools.ask(`user:${name}`), { knownDevice, succeeded: true, keys });
-  return opened.value;
 }

@@ -19,23 +19,22 @@ type Totp = Attempted['totp'];
 /** As in staff.users. Directories also take for a name what only looks like it, which would be counted by itself. */
 const usernamePattern = /^[a-z0-9][a-z0-9._@-]{0,63}$/;
 
-/** It takes about as long whoever it is. Throws BusyFault and DirectoryAway: nothing has been tried. */
+/** It takes about as long whoever it is. Throws BusyFault and DirectoryAway: nobody has been refused. */
 export async function vouch(
   { db, scrypt, directory }: { db: Database; scrypt: Scrypt; directory: Directory | undefined },
   { source, hash, ...begun }: Attempted,
   { username, password }: { username: string; password: string },
 ): Promise<Vouched> {
-  const isTheirs = (source === null || source === 'ldap') && usernamePattern.test(username);
-  const [tried, answer] = await Promise.all([
-    verifyPassword(scrypt, password, hash),
-    isTheirs ? directory?.ask({ username, password }) : undefined,
-  ]);
-  if (answer?.outcome === 'refused') return { by: 'nobody', because: answer.because };
-  if (answer) {
+  const trying = verifyPassword(scrypt, password, hash);
+  if (directory && (source === null || source === 'ldap') && usernamePattern.test(username)) {
+    // The password that they do not have here is tried for the time that it takes, and for nothing else.
+    const [answer] = await Promise.all([directory.ask({ username, password }), trying.catch(() => {})]);
+    if (answer.outcome === 'refused') return { by: 'nobody', because: answer.because };
     const identity: Identity = { source: 'ldap', ...answer.identity };
     const known = await findIdentified(db, identity);
     return { by: 'directory', userId: null, username, totp: undefined, ...known, identity };
   }
+  const tried = await trying;
   const { userId, username: name, totp } = begun;
   if (userId === null || name === null) return { by: 'nobody', because: 'unknown' };
   if (hash === null) return { by: 'nobody', because: 'no_password' };

@@ -9,19 +9,20 @@ export const problems = {
   sign_in_failed: [401, 'Name, password or code is not right'],
   code_required: [401, 'The code of the second factor is required as well'],
   token_refused: [401, 'The refresh token is not good any more'],
-  sign_in_lost: [401, 'This sign-in was not begun in this browser, or too long ago'],
-  provider_refused: [401, 'The identity provider does not vouch for this sign-in'],
+  sign_in_lost: [401, 'The sign-in is not good any more'],
+  provider_refused: [401, 'The provider does not vouch for this person'],
   invalid_signature: [401, 'The request is not signed as its channel requires'],
   cross_site: [403, 'Another site may not make this browser send this'],
   not_for_browsers: [403, 'Tokens are not given to web pages'],
   credential_refused: [403, 'The password or the code is not right'],
   password_must_change: [403, 'A new password has to be set first'],
-  not_admitted: [403, 'The identity provider knows you, but you have no access here'],
+  not_admitted: [403, 'This person has no access here'],
   own_rights: [403, 'Nobody changes what they themselves may do'],
   beyond_own_rights: [403, 'Nobody gives away, or changes, more than they hold themselves'],
   address_not_allowed: [403, 'This address may not send to this channel'],
   not_found: [404, 'There is nothing here that the caller may see'],
   unknown_channel: [404, 'No such channel is configured'],
+  method_not_allowed: [405, 'This path is there for other methods'],
   request_timeout: [408, 'The body did not arrive in time'],
   payment_conflict: [409, 'The reference belongs to a payment with other facts'],
   event_conflict: [409, 'The id belongs to an event with other content'],
@@ -50,6 +51,21 @@ export const problems = {
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof problems;
+
+/** As a client gets it. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code: ProblemCode;
+  requestId: string;
+  /** Every field at fault. */
+  errors?: Array<{ field: string; code: string; message: string }>;
+  /** Named as the endpoint's shapes are. */
+  [member: string]: unknown;
+}
+export type ProblemStatus = (typeof problems)[ProblemCode][0];
 
 export interface ProblemDetails {
   detail?: string | undefined;

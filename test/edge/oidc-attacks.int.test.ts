@@ -8,7 +8,7 @@ import { type ProviderServer, startProvider } from '../providers/server.ts';
 import { expectProblem, read } from './asking.ts';
 import { comeBack, setOut } from './at-provider.ts';
 import type { Edge } from './runtimes.ts';
-import { cookiesOf } from './signing-in.ts';
+import { cookiesOf, fromPage } from './signing-in.ts';
 import { unlimited, useWorld } from './world.ts';
 
 const GROUP_ROLES = JSON.stringify({ staff: 'agent', chiefs: 'admin' });
@@ -225,7 +225,7 @@ describe.each(['workerd', 'node'] as const)('on %s', { timeout: 60_000 }, (runti
     const answer = await comeBack(world.edge, query, [journey], { accept: 'text/html,*/*' });
     expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'text/html; charset=UTF-8']);
     expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'");
-    expect(answer.text).toContain('does not vouch for this sign-in');
+    expect(answer.text).toContain('does not vouch for this person');
     expect(answer.text).not.toContain('alert');
     expect((await reasons()).at(-1)).toBe('provider_access_denied');
   });
@@ -297,9 +297,10 @@ describe('what the settings allow', { timeout: 60_000 }, () => {
       own.metadata = { userinfo_endpoint: `${inside.url}/me`, end_session_endpoint: `${inside.url}/out` };
       const edge = await edgeWith();
       const { url, journey } = await setOut(edge);
-      const { groups: _, ...small } = somebody();
-      expectProblem(await comeBack(edge, own.vouch(url, small), [journey]), 403, 'not_admitted');
+      const { preferred_username: _, ...small } = somebody();
+      const { session } = cookiesOf(await comeBack(edge, own.vouch(url, small), [journey]));
       expect(inside.asked).toEqual([]);
+      expect((await fromPage(edge, '/api/v1/auth/logout', {}, [session])).status).toBe(204);
     });
   });
 

@@ -46,3 +46,9 @@ test.each([
 ])('%j is refused', (fields) => {
   expect(parameters.safeParse({ fields }).success).toBe(false);
 });
+
+test('a path through a record leads nowhere else', () => {
+  expect(asked('tags.__proto__.at,tags.constructor.at')).toEqual({ tags: {} });
+  expect(({} as { at?: unknown }).at).toBe(undefined);
+  expect((Object as { at?: unknown }).at).toBe(undefined);
+});

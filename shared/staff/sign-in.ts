@@ -51,6 +51,8 @@ export interface Shown {
   verified: string;
   outdated: boolean;
   totpStep: number | null;
+  /** All that they sign in with; not so without the code of a second factor. */
+  whole: boolean;
   knownDevice: boolean;
   keys: AttemptKeys;
 }
@@ -109,7 +111,7 @@ async function tryCredentials(
     if (step === undefined || step <= totp.lastStep) return failed('code');
   }
   const shown = { userId, username: begun.username, verified: hash, outdated, knownDevice, keys };
-  return ok({ ...shown, totpStep: step ?? null });
+  return ok({ ...shown, totpStep: step ?? null, whole: totp === undefined || step !== undefined });
 }
 
 /**
@@ -124,8 +126,9 @@ export async function confirmCredentials(
 ): Promise<Result<Shown, SignInRefusal>> {
   const shown = await tryCredentials(tools, credentials, from, wantsCode);
   if (shown.ok) {
-    const { username, knownDevice, keys } = shown.value;
-    await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: true, keys });
+    const { username, knownDevice, keys, whole } = shown.value;
+    // The password alone forgets no codes that were guessed.
+    await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: whole, keys });
   }
   return shown;
 }
@@ -155,7 +158,7 @@ export async function signIn(
 ): Promise<Result<SignedIn, SignInRefusal>> {
   const shown = await tryCredentials(tools, credentials, from, true);
   if (!shown.ok) return shown;
-  const { username, verified, outdated, ...person } = shown.value;
+  const { username, verified, outdated, whole: _, ...person } = shown.value;
   const isBrowser = from.session.kind === 'browser';
   const secret = isBrowser ? sessionSecret() : newRefreshToken();
   const secretHash = await sha256(secret);

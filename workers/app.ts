@@ -98,7 +98,13 @@ export function createApp<Settings extends CommonSettings>(
     );
   });
 
-  app.notFound((c) => refuse(c, 'not_found'));
+  app.notFound((c) => {
+    const others = otherMethods(app, c);
+    if (others.length === 0) return refuse(c, 'not_found');
+    const refusal = refuse(c, 'method_not_allowed');
+    refusal.headers.set('allow', others.join(', '));
+    return refusal;
+  });
   app.onError((error, c) => {
     const log = c.get('log');
     if (error instanceof SettingsFault) {
@@ -118,6 +124,16 @@ export function createApp<Settings extends CommonSettings>(
   });
   return app;
 }
+
+const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/** Those that the path is there for, whatever looks at all requests and the route that it was no good for left out. */
+const otherMethods = <Settings>({ router }: Hono<Scope<Settings>>, c: Context): string[] =>
+  methods.filter((method) =>
+    router
+      .match(method, c.req.path)[0]
+      .some(([[, route]]) => route.method === method && route.path !== routePath(c, -1)),
+  );
 
 /** Keeps work alive after the answer; on runtimes without a request's lifetime the process itself does. */
 export function waitUntilOf(c: Context): (work: Promise<unknown>) => void {

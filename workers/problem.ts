@@ -19,6 +19,7 @@ export const problems = {
   address_not_allowed: [403, 'This address may not send to this channel'],
   not_found: [404, 'There is nothing here that the caller may see'],
   unknown_channel: [404, 'No such channel is configured'],
+  method_not_allowed: [405, 'This path is there for other methods'],
   request_timeout: [408, 'The body did not arrive in time'],
   payment_conflict: [409, 'The reference belongs to a payment with other facts'],
   event_conflict: [409, 'The id belongs to an event with other content'],
@@ -46,6 +47,21 @@ export const problems = {
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof problems;
+
+/** As a client gets it. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  code: ProblemCode;
+  requestId: string;
+  /** Every field at fault. */
+  errors?: Array<{ field: string; code: string; message: string }>;
+  /** Named as the endpoint's shapes are. */
+  [member: string]: unknown;
+}
+export type ProblemStatus = (typeof problems)[ProblemCode][0];
 
 export interface ProblemDetails {
   detail?: string | undefined;

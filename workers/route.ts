@@ -1,6 +1,7 @@
 // A route declares what it needs and what it answers: permission, parameters, body, answers. From that one declaration it
 // is authorised and validated, described in OpenAPI, typed for clients, and tried by the tests with every role.
 
+import { zValidator } from '@hono/zod-validator';
 import type { Context, Handler, MiddlewareHandler, TypedResponse } from 'hono';
 import type { StatusCode } from 'hono/utils/http-status';
 import type * as z from 'zod/mini';
@@ -10,7 +11,7 @@ import { faultsOf, refuse, type Scope } from './app.ts';
 import { authorise, type CallerSettings } from './caller.ts';
 import { jsonBody } from './json-body.ts';
 import { limitAddress, limitSignIn } from './limits.ts';
-import type { ProblemCode } from './problem.ts';
+import type { Problem, ProblemCode, ProblemStatus } from './problem.ts';
 
 type ObjectSchema = z.ZodMiniObject;
 /** By status; null for an answer without a JSON body. */
@@ -38,7 +39,7 @@ export interface RouteSpec {
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
-  /** Takes passwords, codes or tokens from whoever comes: an address may try only a few in a minute. */
+  /** Takes passwords, codes or refresh tokens from whoever comes: an address may try only a few in a minute. */
   takesSecrets?: true;
   /** Heading in the reference. */
   tag: string;
@@ -46,21 +47,24 @@ export interface RouteSpec {
   mediaType?: string | readonly string[] | undefined;
 }
 
-type Input<Q, B> = {
+type Input<Q, B, S> = {
   in: (Q extends z.ZodMiniType ? { query: Asked<z.input<Q>> } : object) &
-    (B extends z.ZodMiniType ? { json: z.input<B> } : object);
+    (B extends z.ZodMiniType ? { json: z.input<B> } : object) &
+    (S extends z.ZodMiniType ? { json: z.input<S> } : object);
   out: (Q extends z.ZodMiniType ? { query: z.output<Q> } : object) &
     (B extends z.ZodMiniType ? { json: z.output<B> } : object);
 };
 /** As a client writes a query. */
 type Asked<T> = { [K in keyof T]: T[K] extends string | undefined ? T[K] : string };
 
-/** What a client is told that it gets. */
-type Answered<A extends Answers> = {
-  [S in keyof A & StatusCode]: A[S] extends z.ZodMiniType
-    ? TypedResponse<z.output<A[S]>, S, 'json'>
-    : TypedResponse<object, S, 'body'>;
-}[keyof A & StatusCode];
+/** What a client is told that it gets: what is declared, or a problem. */
+type Answered<A extends Answers> =
+  | {
+      [S in keyof A & StatusCode]: A[S] extends z.ZodMiniType
+        ? TypedResponse<z.output<A[S]>, S, 'json'>
+        : TypedResponse<object, S, 'body'>;
+    }[keyof A & StatusCode]
+  | TypedResponse<Problem, Exclude<ProblemStatus, keyof A>, 'json'>;
 
 const specs = new WeakMap<object, RouteSpec>();
 
@@ -74,26 +78,31 @@ export function route<
   Settings extends CallerSettings,
   Q extends ObjectSchema | undefined = undefined,
   B extends ObjectSchema | undefined = undefined,
+  S extends z.ZodMiniType | undefined = undefined,
 >(
   path: Path,
-  spec: Omit<RouteSpec, 'query' | 'body' | 'answers'> & { query?: Q; body?: B; answers: A },
-  handle: (c: Context<Scope<Settings>, Path, Input<Q, B>>) => Response | Promise<Response>,
+  spec: Omit<RouteSpec, 'query' | 'body' | 'bodyShape' | 'answers'> & {
+    query?: Q;
+    body?: B;
+    bodyShape?: S;
+    answers: A;
+  },
+  handle: (c: Context<Scope<Settings>, Path, Input<Q, B, S>>) => Response | Promise<Response>,
 ): [
   path: Path,
   admit: MiddlewareHandler<Scope<Settings>, Path>,
-  handler: Handler<Scope<Settings>, Path, Input<Q, B>, Promise<Answered<A>>>,
+  handler: Handler<Scope<Settings>, Path, Input<Q, B, S>, Promise<Answered<A>>>,
 ] {
+  const checks = checksOf(spec);
   const admit: MiddlewareHandler = async (c, next) => {
     const isOpen = spec.permission === 'open' || spec.openWhen?.(c.get('settings') as never) === true;
     const refusal =
       (spec.takesSecrets && (await limitSignIn(c))) ||
       (await admitCaller(c, isOpen ? 'open' : spec.permission));
     if (refusal) return refusal;
-    if (spec.params && !spec.params.safeParse(c.req.param()).success) return refuse(c, 'not_found');
-    if (spec.query) {
-      const parsed = spec.query.safeParse(queryOf(c));
-      if (!parsed.success) return refuse(c, 'invalid_query', { errors: faultsOf(parsed.error) });
-      c.req.addValidatedData('query', parsed.data as object);
+    for (const check of checks) {
+      const misfit = await check(c, async () => {});
+      if (misfit) return misfit;
     }
     if (spec.body) {
       const body = await jsonBody(c, spec.body, spec.exactNumbers ? parseExactJson : undefined);
@@ -116,22 +125,30 @@ export const routeFor =
     A extends Answers,
     Q extends ObjectSchema | undefined = undefined,
     B extends ObjectSchema | undefined = undefined,
+    S extends z.ZodMiniType | undefined = undefined,
   >(
-    ...declared: Parameters<typeof route<Path, A, Settings, Q, B>>
+    ...declared: Parameters<typeof route<Path, A, Settings, Q, B, S>>
   ) =>
     route(...declared);
 
 const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
   permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
 
-/** Each parameter's text; of one that is given several times, all of them. */
-const queryOf = (c: Context): Record<string, string | string[]> =>
-  Object.fromEntries(
-    Object.entries(c.req.queries()).map(([name, values]) => [
-      name,
-      values.length === 1 ? (values[0] as string) : values,
-    ]),
-  );
+/** Each refuses what does not fit, and keeps what does for `c.req.valid`. */
+function checksOf({ params, query }: Pick<RouteSpec, 'params' | 'query'>): MiddlewareHandler[] {
+  const checks: MiddlewareHandler[] = [];
+  if (params) {
+    checks.push(zValidator('param', params, ({ success }, c) => (success ? undefined : c.notFound())));
+  }
+  if (query) {
+    checks.push(
+      zValidator('query', query, (checked, c) =>
+        checked.success ? undefined : refuse(c, 'invalid_query', { errors: faultsOf(checked.error) }),
+      ),
+    );
+  }
+  return checks;
+}
 
 /** A route as an app has it. */
 export interface Declared {

@@ -2,6 +2,7 @@
 // made from in If-Match, and the second of two gets what is there now beside what they wanted, and nothing is lost.
 
 import type { Context } from 'hono';
+import * as z from 'zod/mini';
 import { ok, type Result, refused } from '../shared/result.ts';
 import { refuse } from './app.ts';
 
@@ -9,6 +10,16 @@ import { refuse } from './app.ts';
 const neverPresent = 0;
 
 const versionTag = (version: number): string => `"${version}"`;
+
+/** Of a route that changes what has versions. */
+export const ifMatch = z.object({
+  'if-match': z.string().check(
+    z.meta({
+      description: 'The version that the change was made from: the `ETag` of the answer that showed it',
+      pattern: '^(W/)?"[^"]*"$',
+    }),
+  ),
+});
 
 /** Says with an answer which version of the thing it shows. */
 export const showVersion = (c: Context, version: number): void => c.header('etag', versionTag(version));

@@ -15,7 +15,10 @@ const configuration = join(import.meta.dirname, 'schemathesis.toml');
 export interface Fuzzing {
   /** The front door. */
   url: string;
-  token: string;
+  /** The secret of a browser's session. */
+  session: string;
+  /** The id of a session that may end. */
+  sessionToEnd: string;
   /** Cases per operation and phase. */
   examples: number;
   /** The same seed asks the same. */
@@ -25,14 +28,19 @@ export interface Fuzzing {
 }
 
 /** What it found, as it tells it; nothing when it found nothing. */
-export function fuzz(environment: string, { url, token, examples, seed, folder }: Fuzzing): Promise<string> {
+export function fuzz(environment: string, asking: Fuzzing): Promise<string> {
+  const { url, examples, seed, folder } = asking;
   const args = [
     ...['-m', 'schemathesis.cli', '--config-file', configuration, '--no-color', 'run', `${url}/openapi.json`],
     ...['--max-examples', String(examples)],
     ...(seed === undefined ? [] : ['--seed', String(seed)]),
   ];
   return new Promise((resolve) => {
-    const env = { ...process.env, RECOUP_FUZZ_TOKEN: token };
+    const env = {
+      ...process.env,
+      RECOUP_FUZZ_SESSION: asking.session,
+      RECOUP_FUZZ_SESSION_TO_END: asking.sessionToEnd,
+    };
     const limits = { cwd: folder, env, maxBuffer: 64 * 1024 * 1024 };
     execFile(join(environment, 'bin/python3'), args, limits, (error, stdout, stderr) =>
       resolve(error ? `${stdout}\n${stderr}` : ''),

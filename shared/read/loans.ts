@@ -20,7 +20,7 @@ const processed = ['processed', 'completed', 'succeeded', 'successful', 'success
 export const loanNumbers = `loan_number as materialized (
     select distinct loan.account_id, i.value as number
     from loan join servicing.identifiers i on i.target = 'account:' || loan.account_id
-    where not exists (
+    where i.target = any (array(select 'account:' || account_id from loan)) and not exists (
       select from servicing.identifiers other
       where other.value = i.value and other.target like 'account:%' and other.target <> i.target
         and (other.target = 'account:' || other.value, other.version, other.target)

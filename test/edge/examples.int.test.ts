@@ -2,7 +2,11 @@
 // change: `npm run examples`.
 
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { createApi } from '../../workers/api/main.ts';
+import { createAuth } from '../../workers/auth/main.ts';
+import type { Examples } from '../../workers/openapi.ts';
+import { declaredIn } from '../../workers/route.ts';
 import { ask } from './asking.ts';
 import { normalised, playStory } from './scenario.ts';
 import { useWorld } from './world.ts';
@@ -12,8 +16,18 @@ const file = join(import.meta.dirname, '../../workers/api/examples.json');
 describe('the reference', () => {
   const world = useWorld('node');
 
+  let examples: Examples;
+  beforeAll(async () => {
+    ({ examples } = await playStory(world));
+  });
+
+  test('tells of no route that the story leaves out', () => {
+    const declared = [createApi(), createAuth()].flatMap(declaredIn);
+    const missing = declared.map(({ method, path }) => `${method} ${path}`).filter((name) => !examples[name]);
+    expect(missing, 'to be called in test/edge/scenario.ts, with data behind them').toEqual([]);
+  });
+
   test('has the examples that the story is answered with, each one as declared', async () => {
-    const { examples } = await playStory(world);
     const recorded = Object.entries(normalised(examples)).filter(
       ([, answers]) => Object.keys(answers).length,
     );

@@ -489,25 +489,31 @@ describe.each(runtimesAndContainer)('on %s', (runtime) => {
 
     test('a path or a method that nobody serves is a problem like any other', async () => {
       const { api, webhooks, auth } = world.edge.urls;
-      const calls: [string, string][] = [
+      const calls: [method: string, url: string, allowed?: string][] = [
         ['GET', `${api}/`],
         ['GET', `${api}/nowhere`],
-        ['POST', `${api}/health`],
-        ['DELETE', `${api}${webhook}`],
-        ['PUT', `${api}${webhook}/standard`],
+        ['POST', `${api}/health`, 'GET'],
+        ['DELETE', `${api}${webhook}`, 'GET, POST'],
+        ['PUT', `${api}${webhook}/standard`, 'POST'],
         ['POST', `${api}${webhook}/standard/more`],
         ['GET', `${api}/api/v1/auth/nowhere`],
-        ['DELETE', `${api}/api/v1/payment-conflicts`],
-        ['GET', `${webhooks}${webhook}`],
+        ['DELETE', `${api}/api/v1/payment-conflicts`, 'GET'],
+        ['GET', `${api}/api/v1/dead-letters/replay`, 'POST'],
+        ['GET', `${api}/api/v1/dead-letters/1`],
+        ['PUT', `${api}/api/v1/users/1`, 'GET, PATCH'],
+        ['GET', `${webhooks}${webhook}`, 'POST'],
         ['GET', `${webhooks}/`],
         ['GET', `${webhooks}/api/v1/payments/x`],
         ['GET', `${webhooks}/metrics`],
-        ['POST', `${auth}/api/v1/auth/me`],
+        ['POST', `${auth}/api/v1/auth/me`, 'GET'],
       ];
-      for (const [method, url] of calls) {
-        const answer = await ask(url, { method });
-        expect([answer.status, method, url]).toEqual([404, method, url]);
-        expectProblem(answer, 404, 'not_found');
+      const key = await world.newKey(['dead-letters:read']);
+      for (const [method, url, allowed] of calls) {
+        const answer = await ask(url, { method, headers: { authorization: `Bearer ${key}` } });
+        const [status, code] = allowed ? [405, 'method_not_allowed'] : [404, 'not_found'];
+        expect([answer.status, method, url]).toEqual([status, method, url]);
+        expectProblem(answer, status as number, code as string);
+        expect(answer.headers.get('allow')).toBe(allowed ?? null);
       }
     });
   });

@@ -7,30 +7,26 @@ import { buryEvents } from '../../shared/dead-letters/bury-events.ts';
 import { foldInto } from '../../shared/read/testing.ts';
 import { event } from '../../shared/servicing/testing.ts';
 import { type Permission, permissions } from '../../shared/staff/permissions.ts';
-import type { Example, Examples } from '../../workers/openapi.ts';
+import type { Examples } from '../../workers/openapi.ts';
 import { type Answer, ask, deliver } from './asking.ts';
-import { type TestPerson, timeZone, type World } from './world.ts';
+import type { Asking, Call } from './calling.ts';
+import { staffOf } from './staff-scenario.ts';
+import { timeZone, type World } from './world.ts';
 
 export interface Story {
   /** The token of a key with every permission. */
   key: string;
   examples: Examples;
-}
-
-interface Asking extends Omit<Example, 'answer'> {
-  /** Instead of the key. */
-  as?: TestPerson;
-  headers?: Record<string, string>;
-  /** Without an example, where the answer is of nothing but this moment. */
-  unrecorded?: true;
+  /** Ids that were asked for, by route. */
+  params: Record<string, Record<string, string>>;
 }
 
 export const everyPermission = Object.keys(permissions) as Permission[];
 
 export async function playStory(world: World): Promise<Story> {
   const key = await world.newKey(everyPermission);
-  const supervisor = await world.newPerson(['supervisor'], 'north');
   const examples: Examples = {};
+  const asked: Story['params'] = {};
 
   /** By a route's own path. */
   async function call(route: string, asking: Asking = {}): Promise<Answer> {
@@ -47,8 +43,10 @@ export async function playStory(world: World): Promise<Story> {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    if (answer.status >= 300) throw new Error(`${route} was answered ${answer.status}: ${answer.text}`);
+    if (answer.status >= 300 && !unrecorded)
+      throw new Error(`${route} was answered ${answer.status}: ${answer.text}`);
     examples[route] ??= {};
+    asked[route] ??= params;
     if (unrecorded) return answer;
     examples[route][answer.status] = {
       ...('params' in asking ? { params } : {}),
@@ -62,15 +60,16 @@ export async function playStory(world: World): Promise<Story> {
   await paymentsOf(call, world);
   await whatWaits(call, world);
   await customersOf(call, world);
-  await call('GET /api/v1/payments/stats', { unrecorded: true });
-  await call('GET /metrics', { unrecorded: true });
-  await call('GET /.well-known/jwks.json', { unrecorded: true });
-  await call('GET /api/v1/auth/me', { as: supervisor });
-  await call('GET /api/v1/auth/sessions', { as: supervisor });
-  return { key, examples };
+  await staffOf(call, world);
+  for (const path of [
+    ...['/health', '/metrics', '/openapi.json', '/docs', '/.well-known/jwks.json', '/api/v1/payments/stats'],
+    ...['/reports', '/reports/style.css'],
+  ]) {
+    await call(`GET ${path}`, { unrecorded: true });
+  }
+  await call('GET /reports/:report', { params: { report: 'failed-sign-ins' }, unrecorded: true });
+  return { key, examples, params: asked };
 }
-
-type Call = (route: string, asking?: Asking) => Promise<Answer>;
 
 async function paymentsOf(call: Call, world: World): Promise<void> {
   const payment = {
@@ -206,31 +205,88 @@ async function whatWaits(call: Call, world: World): Promise<void> {
 }
 
 async function customersOf(call: Call, world: World): Promise<void> {
+  const at = (day: string) => ({ at: `${day}T09:30:00Z` });
   await foldInto(world.db, [
-    event('customer.created.v1', {
-      customer_id: 'C-1001',
-      cif: 'CIF000077',
-      first_name: 'Ana',
-      last_name: 'Ruiz',
-      email_address: 'ana@example.com',
-    }),
-    event('account.created.v1', {
-      account_id: 'A-42',
-      account_number: 'LN00001234',
-      customer_id: 'C-1001',
-      loan_amount: '300.00',
-      current_balance: '240.00',
-    }),
-    event('account.schedule.created.v1', {
-      account_id: 'A-42',
-      schedule_id: 'S-1',
-      payments: [
-        { payment_number: 1, due_date: '2020-01-01', amount: '50.00' },
-        { payment_number: 2, due_date: '2999-01-01', amount: '50.00' },
-      ],
-    }),
+    event(
+      'customer.created.v1',
+      {
+        customer_id: 'C-1001',
+        cif: 'CIF000077',
+        first_name: 'Ana',
+        last_name: 'Ruiz',
+        email_address: 'ana@example.com',
+        mobile_phone_number: '+34 600 000 001',
+      },
+      at('2026-10-01'),
+    ),
+    event(
+      'account.created.v1',
+      {
+        account_id: 'A-42',
+        account_number: 'LN00001234',
+        customer_id: 'C-1001',
+        status: 'ACTIVE',
+        loan_amount: '300.00',
+        current_balance: '240.00',
+        opened_date: '2026-10-02',
+      },
+      at('2026-10-02'),
+    ),
+    event(
+      'loan.aging.updated.v1',
+      { account_id: 'A-42', days_past_due: 14, arrears_amount: '50.00' },
+      at('2026-10-20'),
+    ),
+    event(
+      'account.schedule.created.v1',
+      {
+        account_id: 'A-42',
+        schedule_id: 'S-1',
+        payments: [
+          { payment_number: 1, due_date: '2020-01-01', amount: '50.00' },
+          { payment_number: 2, due_date: '2999-01-01', amount: '50.00' },
+        ],
+      },
+      at('2026-10-02'),
+    ),
+    event(
+      'user_input',
+      { text: 'May I pay on Friday?' },
+      { ...at('2026-10-21'), id: 'said-1', conversation_id: 'V-7', user_id: 'C-1001' },
+    ),
+    event(
+      'assistant_response',
+      { text: 'Friday is fine.' },
+      { ...at('2026-10-22'), id: 'said-2', conversation_id: 'V-7' },
+    ),
   ]);
-  await call('GET /api/v1/customers/:id', { params: { id: 'C-1001' } });
+  const id = { id: 'C-1001' };
+  await call('GET /api/v1/customers', { query: { sort: 'name', limit: '20' } });
+  await call('GET /api/v1/customers/:id', { params: id });
+  await call('GET /api/v1/customers/:id/timeline', { params: id, query: { limit: '3' } });
+  await call('GET /api/v1/search', { query: { q: 'ana ruis' } });
+  await call('GET /api/v1/accounts', { query: { status: 'active', sort: 'daysPastDue' } });
+  await call('GET /api/v1/accounts/:id', { params: { id: 'LN00001234' } });
+  await call('GET /api/v1/accounts/:id/schedule', {
+    params: { id: 'A-42' },
+    query: { fields: 'dueOn,state' },
+  });
+  await call('GET /api/v1/loans/delinquent', { query: { dpd: '7' } });
+  await call('GET /api/v1/conversations', { query: { customer: 'CIF000077' } });
+  await call('GET /api/v1/conversations/:id', { params: { id: 'V-7' } });
+  await call('GET /api/v1/stats/overview', { unrecorded: true });
+
+  await call('GET /api/customers/:cif', { params: { cif: 'CIF000077' } });
+  await call('GET /api/customers/:cif/loans', { params: { cif: 'CIF000077' } });
+  await call('GET /api/loans/delinquent', { query: { dpd: '7', status: 'active' } });
+  await call('GET /api/loans/:accountNumber', { params: { accountNumber: 'LN00001234' } });
+  const customer = { customerId: 'C-1001' };
+  await call('GET /api/customer/:customerId', { params: customer });
+  await call('GET /api/customer/:customerId/loan-accounts', { params: customer });
+  await call('GET /api/customer/:customerId/conversations', { params: customer });
+  await call('GET /api/search/customers', { query: { q: 'ana ruiz' } });
+  await call('GET /api/search/loan-accounts', { query: { q: 'LN00001234' } });
+  await call('GET /api/search/conversations', { query: { q: 'V-7' } });
 }
 
 /** The same again from run to run: ids by their order, instants of today as one, this run's people and keys as examples. */
@@ -242,23 +298,40 @@ export function normalised(examples: Examples): Examples {
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
   };
   const aDayMs = 86_400_000;
-  const instantOf = (text: string) =>
-    Math.abs(Date.parse(text) - Date.now()) < 2 * aDayMs
-      ? `2026-11-24T09:00:00.000${text.endsWith('Z') ? 'Z' : ''}`
-      : text;
+  const ofToday = Date.UTC(2026, 10, 24, 9);
+  const instantOf = (text: string) => {
+    const days = Math.round((Date.parse(text) - Date.now()) / aDayMs);
+    // Today, and how far a session and a key go.
+    if (Math.abs(days) > 1 && ![30, 90].includes(days)) return text;
+    const shown = new Date(ofToday + (days > 1 ? days * aDayMs : 0)).toISOString();
+    return text.endsWith('Z') ? shown : shown.slice(0, -1);
+  };
   const textOf = (text: string) =>
     text
       .replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, idOf)
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z?/g, instantOf)
+      .replace(/\brk_[0-9a-z]{12}_[\w-]{43}/g, 'rk_8aiaut4sy0oq_iXqnt3kOyU6Y7YWkpjpNuUmkQnpWKzmKIghwJcL9Uo7')
+      .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJydXRoIn0.c2lnbmF0dXJl')
+      .replace(/^[\w-]{43}$/, 'w9cJq0nQ4dG2yV7sZ1mX5rT8bL3kH6pF0aE9uO2iNvY')
+      .replace(/\b[A-Z2-7]{32}\b/g, 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP')
       .replace(/key:[0-9a-z]{12}/g, 'key:8aiaut4sy0oq')
       .replace(/person-\d+/g, 'ruth')
       .replace(/Person \d+/g, 'Ruth Okafor')
       .replace(/^127\.0\.0\.1$/, '203.0.113.7');
+  const prefix = '8aiaut4sy0oq';
+  const fixed: Record<string, string> = {
+    code: '492039',
+    prefix,
+    replaces: prefix,
+    replacedBy: 'p3k7m0v2x9qd',
+  };
   const of = (value: unknown): unknown => {
     if (typeof value === 'string') return textOf(value);
     if (Array.isArray(value)) return value.map(of);
     if (typeof value !== 'object' || value === null) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, of(inner)]));
+    return Object.fromEntries(
+      Object.entries(value).map(([name, inner]) => [name, inner && (fixed[name] ?? of(inner))]),
+    );
   };
   return of(examples) as Examples;
 }

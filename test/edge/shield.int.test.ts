@@ -1,6 +1,8 @@
 // What stands around every route of the staff API: what browsers are told, who may ask from other pages, how often.
 
 import { describe, expect, test } from 'vitest';
+import { createAuth } from '../../workers/auth/main.ts';
+import { declaredIn } from '../../workers/route.ts';
 import { ask, expectProblem, read, tally } from './asking.ts';
 import { useWorld } from './world.ts';
 
@@ -86,6 +88,22 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
     const byKey = await asked({ authorization: `Bearer ${key}` }, keyLimit * 2 + 2);
     expect(tally(byKey)[429]).toBeGreaterThanOrEqual(1);
     expect(tally(byKey)[200]).toBeGreaterThanOrEqual(keyLimit);
+  });
+
+  test('an address may try few passwords, codes and refresh tokens, wherever they are taken', async () => {
+    const edge = await world.anotherEdge({ auth: { SIGN_IN_RATE_LIMIT_PER_MINUTE: '4' } });
+    const taking = declaredIn(createAuth()).filter(({ spec }) => spec.takesSecrets);
+    const tried = (path: string, method = 'POST') => ask(`${edge.urls.api}${path}`, { method });
+    expect(taking.length).toBeGreaterThan(5);
+    for (const { method, path } of taking) {
+      const answers = [];
+      // The minute may turn in between.
+      for (let i = 0; i < 9; i++) answers.push(await tried(path, method));
+      expect(tally(answers)[429], path).toBeGreaterThanOrEqual(1);
+      expectProblem(answers.find(({ status }) => status === 429)!, 429, 'rate_limited');
+    }
+    // What takes none of them has the usual limit.
+    expectProblem(await tried('/api/v1/auth/me', 'GET'), 401, 'unauthenticated');
   });
 
   test('an address that asks too often is told to wait before it is asked who it is', async () => {

@@ -15,7 +15,7 @@ import {
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { changedMeanwhile, expectedVersion, showVersion } from '../versioned.ts';
+import { changedMeanwhile, expectedVersion, ifMatch, showVersion } from '../versioned.ts';
 import type { AuthSettings } from './env.ts';
 import { page, pageOf } from './pages.ts';
 import { route } from './route.ts';
@@ -145,6 +145,7 @@ export const roleRoutes = new Hono<Scope<AuthSettings>>()
           'Changes a role, from the version that If-Match names; `permissions` are all that it is worth',
         tag,
         params,
+        headers: ifMatch,
         body: change,
         answers: { 200: roleShape },
         problems: ['version_required', 'changed_meanwhile', 'built_in_role', 'beyond_own_rights'],

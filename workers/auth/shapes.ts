@@ -4,16 +4,17 @@ import * as z from 'zod/mini';
 import { type Permission, permissions } from '../../shared/staff/permissions.ts';
 import { reaches } from '../../shared/staff/roles.ts';
 
+const control = '\\u0000-\\u001f\\u007f-\\u009f';
+
 /** A text of one line that Postgres can keep. */
 export const line = (longest: number) =>
-  z
-    .string()
-    .check(
-      z.trim(),
-      z.minLength(1, 'expected a text'),
-      z.maxLength(longest, `expected at most ${longest} characters`),
-      z.regex(/^[^\p{Cc}\p{Cs}]*$/u, 'expected no control characters'),
-    );
+  z.string().check(
+    z.trim(),
+    z.minLength(1, 'expected a text'),
+    z.maxLength(longest, `expected at most ${longest} characters`),
+    z.refine((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'expected no control characters'),
+    z.meta({ pattern: `^[^${control}]*[^\\s\\ufeff${control}][^${control}]*$` }),
+  );
 
 export const permissionName = z.enum(
   Object.keys(permissions) as [Permission, ...Permission[]],

@@ -15,7 +15,7 @@ import type { User, UserChange } from '../../shared/staff/user.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { askedDatabase } from '../caller.ts';
 import { openDatabase } from '../database.ts';
-import { changedMeanwhile, expectedVersion, showVersion } from '../versioned.ts';
+import { changedMeanwhile, expectedVersion, ifMatch, showVersion } from '../versioned.ts';
 import type { AuthSettings } from './env.ts';
 import { page, pageOf, pageParameters } from './pages.ts';
 import { route } from './route.ts';
@@ -239,6 +239,7 @@ export const userRoutes = new Hono<Scope<AuthSettings>>()
         summary: 'Changes a person, from the version that If-Match names',
         tag,
         params,
+        headers: ifMatch,
         body: change,
         answers: { 200: person },
         problems: ['version_required', 'changed_meanwhile', 'last_admin', 'directory_role', ...changing],

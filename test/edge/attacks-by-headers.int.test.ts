@@ -7,7 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { createApi } from '../../workers/api/main.ts';
 import { createAuth } from '../../workers/auth/main.ts';
 import { declaredIn } from '../../workers/route.ts';
-import { ask, expectProblem, tally } from './asking.ts';
+import { type Answer, ask, expectProblem, tally } from './asking.ts';
 import { everyPermission } from './scenario.ts';
 import { newPersonWithPassword, postJson } from './signing-in.ts';
 import { unlimited, useWorld } from './world.ts';
@@ -62,20 +62,13 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
   test('an address that a sender makes up is neither written down nor counted', async () => {
     const { username } = await newPersonWithPassword(world);
     await world.db.query('truncate staff.sign_in_attempts');
-    const tries = await Promise.all(
-      [1, 2, 3].map((n) =>
-        postJson(
-          world.edge,
-          '/api/v1/auth/token',
-          { grant_type: 'password', username, password: 'wrong password' },
-          {
-            'x-forwarded-for': `198.51.100.${n}`,
-            'x-real-ip': `198.51.100.${n}`,
-            'true-client-ip': '198.51.100.9',
-          },
-        ),
-      ),
-    );
+    const tries: Answer[] = [];
+    for (const n of [1, 2, 3]) {
+      const grant = { grant_type: 'password', username, password: 'wrong password' };
+      const address = `198.51.100.${n}`;
+      const claimed = { 'x-forwarded-for': address, 'x-real-ip': address, 'true-client-ip': address };
+      tries.push(await postJson(world.edge, '/api/v1/auth/token', grant, claimed));
+    }
     expect(tally(tries)).toEqual({ 400: 3 });
     const addresses = await world.db.query(
       `select distinct address from audit.entries where subject_id = $1 and action = 'sign_in.failed'`,

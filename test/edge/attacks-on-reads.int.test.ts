@@ -43,7 +43,7 @@ describe('an attacker who may read everything', { timeout: 120_000 }, () => {
   beforeAll(async () => {
     story = await playStory(world);
     for (let i = 0; i < 3; i++) await world.newPerson(['agent'], 'north');
-  });
+  }, 120_000);
 
   const get = (path: string, worker: 'api' | 'auth' = 'api') =>
     ask(`${world.edge.urls[worker]}${path}`, { headers: { authorization: `Bearer ${story.key}` } });

@@ -179,6 +179,15 @@ describe('what names people', () => {
     expect((await newReads()).map(({ details }) => details?.ids)).toEqual([['C3'], ['C1']]);
   });
 
+  test('auditors are told who read whom, a co-borrower too', async () => {
+    await get('/api/v1/accounts/A1');
+    const auditor = await world.newPerson(['auditor']);
+    const report = await get('/api/v1/audit/reports/customer-reads?subject=C2&limit=1', auditor);
+    expect(report.body.data).toMatchObject([
+      { actor: `user:${agent.username}`, customer: 'C1 C2', route: '/api/v1/accounts/:id' },
+    ]);
+  });
+
   test('who sees names masked has no list by name, and finds nobody by a part of one', async () => {
     const problem = expectProblem(await get('/api/v1/customers?sort=name', operations), 400, 'invalid_query');
     expect(problem.errors).toMatchObject([{ field: 'sort' }]);

@@ -314,13 +314,13 @@ export function normalised(examples: Examples): Examples {
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJydXRoIn0.c2lnbmF0dXJl')
       .replace(/^[\w-]{43}$/, 'w9cJq0nQ4dG2yV7sZ1mX5rT8bL3kH6pF0aE9uO2iNvY')
       .replace(/\b[A-Z2-7]{32}\b/g, 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP')
+      .replace(/^\d{6}$/, '492039')
       .replace(/key:[0-9a-z]{12}/g, 'key:8aiaut4sy0oq')
       .replace(/person-\d+/g, 'ruth')
       .replace(/Person \d+/g, 'Ruth Okafor')
       .replace(/^127\.0\.0\.1$/, '203.0.113.7');
   const prefix = '8aiaut4sy0oq';
   const fixed: Record<string, string> = {
-    code: '492039',
     prefix,
     replaces: prefix,
     replacedBy: 'p3k7m0v2x9qd',

@@ -22,6 +22,7 @@ import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 import { reportPages } from './report-pages.ts';
 import { reversalRoutes } from './reversals.ts';
 import { searchRoutes } from './search.ts';
+import { servicingAppRoutes } from './servicing-app.ts';
 import { stagingRoutes } from './staging.ts';
 import { systemRoutes } from './system.ts';
 import { unversionedCustomerRoutes } from './unversioned-customers.ts';
@@ -44,6 +45,7 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payment-reversals', reversalRoutes)
   .route('/api/payments', unversionedPaymentRoutes)
   .route('/api', unversionedCustomerRoutes)
+  .route('/api', servicingAppRoutes)
   .route('/api/v1/payment-notices', noticeRoutes)
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
   .route('/api/v1/dead-letters', deadLetterRoutes)

@@ -30,8 +30,6 @@ export interface Sight {
 /** Whom the read is about: one customer, or those of its rows. Undefined for whom nothing is there. */
 export function sightOf(c: C, whom: Resolved | Shown): Sight | undefined {
   const db = unnamedReads(c);
-  // Kept by nobody on the way, browsers included.
-  c.header('cache-control', 'no-store');
   if (!db || c.get('caller').grants.get('customers:personal') !== 'all') {
     return db && { db, masked: true, seen: (thing, mask) => mask(thing) };
   }

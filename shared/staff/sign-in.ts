@@ -54,6 +54,8 @@ export type SignInRefusal =
 /** Somebody who has shown who they are. */
 export type Shown = Exclude<Vouched, { by: 'nobody' }> & {
   totpStep: number | null;
+  /** All that they sign in with; not so without the code of a second factor. */
+  whole: boolean;
   knownDevice: boolean;
   keys: AttemptKeys;
 };
@@ -111,7 +113,8 @@ async function tryCredentials(
     step = await totpStep(totp.secret, userId, code);
     if (step === undefined || step <= totp.lastStep) return failed('code');
   }
-  return ok({ ...vouched, knownDevice, keys, totpStep: step ?? null });
+  const whole = totp === undefined || step !== undefined;
+  return ok({ ...vouched, knownDevice, keys, totpStep: step ?? null, whole });
 }
 
 /**
@@ -126,10 +129,11 @@ export async function confirmCredentials(
 ): Promise<Result<Shown, SignInRefusal>> {
   const shown = await tryCredentials(tools, credentials, from, wantsCode);
   if (!shown.ok) return shown;
-  const { userId, username, knownDevice, keys } = shown.value;
+  const { userId, username, knownDevice, keys, whole } = shown.value;
   // Their directory has given their name to somebody else since.
   if (userId === null || username !== credentials.username) return refused({ reason: 'failed' });
-  await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: true, keys });
+  // The password alone forgets no codes that were guessed.
+  await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: whole, keys });
   return shown;
 }
 

@@ -22,7 +22,7 @@ const devicePattern = /^[0-9A-Za-z_-]{43}$/;
 const daySeconds = 86_400;
 const deviceLimit = 200;
 
-const isPlain = z.refine<string>((text) => !/\p{Cc}/u.test(text), 'has control characters');
+const isPlain = z.refine<string>((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'has control characters');
 export const typedName = z.string().check(z.minLength(1), z.maxLength(320), isPlain);
 export const typedPassword = z.string().check(z.minLength(1), z.maxLength(1_024));
 export const typedCode = z.optional(z.string().check(z.maxLength(16)));

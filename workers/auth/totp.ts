@@ -112,11 +112,16 @@ export const totpRoutes = new Hono<Scope<AuthSettings>>()
         tag,
         query: z.object({ user: typedName }),
         answers: { 204: null },
+        problems: ['own_rights', 'beyond_own_rights'],
       },
       async (c) => {
         const name = asUsername(c.req.valid('query').user);
         const removed = await removeTotpOf(askedDatabase(c), c.get('caller'), name);
-        return removed ? c.body(null, 204) : refuse(c, 'not_found');
+        if (removed.ok) return c.body(null, 204);
+        const { refusal } = removed;
+        return refusal?.kind === 'beyond_own_rights'
+          ? refuse(c, 'beyond_own_rights', { members: { permissions: refusal.permissions } })
+          : refuse(c, refusal?.kind === 'own_rights' ? 'own_rights' : 'not_found');
       },
     ),
   );

@@ -32,7 +32,7 @@ export const tokenRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         bodyShape: grantShape,
         answers: grantAnswers,
-        problems: ['not_for_browsers'],
+        problems: ['not_for_browsers', 'directory_away'],
       },
       answerGrant,
     ),

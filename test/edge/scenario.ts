@@ -272,10 +272,8 @@ export function normalised(examples: Examples): Examples {
       .replace(/^127\.0\.0\.1$/, '203.0.113.7');
   const prefix = '8aiaut4sy0oq';
   const fixed: Record<string, string> = {
-    code: '492039',
-    prefix,
-    replaces: prefix,
-    replacedBy: 'p3k7m0v2x9qd',
+    ...{ code: '492039', next: 'MjAyNi0xMS0yNFQwOTowMDowMC4wMDBafA==' },
+    ...{ prefix, replaces: prefix, replacedBy: 'p3k7m0v2x9qd' },
   };
   const of = (value: unknown): unknown => {
     if (typeof value === 'string') return textOf(value);

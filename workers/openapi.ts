@@ -2,6 +2,7 @@
 // problems follow from what a route asks for.
 
 import * as z from 'zod/mini';
+import { usualLimits } from './json-body.ts';
 import { type ProblemCode, problems } from './problem.ts';
 import type { Declared, RouteSpec } from './route.ts';
 
@@ -19,7 +20,7 @@ export interface Operation {
   'x-permission': RouteSpec['permission'];
   security: Json[];
   parameters: Parameter[];
-  requestBody?: { required: boolean; content: Content };
+  requestBody?: { description: string; required: boolean; content: Content };
   responses: Record<string, Answer>;
 }
 export interface Parameter {
@@ -136,6 +137,7 @@ function operationOf(declared: Declared, examples: Record<string, Example>): Ope
     parameters: parametersOf(declared, asked),
     ...(sent && {
       requestBody: {
+        description: spec.bodyLimits ?? usualLimits,
         required: true,
         content: {
           'application/json': {
@@ -218,7 +220,7 @@ function answersOf(declared: Declared, examples: Record<string, Example>): Recor
     const known = responses[status];
     responses[status] = {
       description: known ? `${known.description}. ${titles}` : titles,
-      headers,
+      headers: status === '429' || status === '503' ? { ...headers, ...waiting } : headers,
       content: { ...known?.content, [problemType]: { schema: problemSchema(codes) } },
     };
   }
@@ -235,6 +237,7 @@ function byStatus(codes: readonly ProblemCode[]): Map<string, ProblemCode[]> {
 }
 
 const headers = { 'x-request-id': { $ref: '#/components/headers/request-id' } };
+const waiting = { 'retry-after': { $ref: '#/components/headers/retry-after' } };
 const problemSchema = (codes: readonly ProblemCode[]): Json => ({
   allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: codes } } }],
 });
@@ -259,6 +262,10 @@ export const components = (sessionCookie: string): Json => ({
       description: 'Names this request in the logs',
       required: true,
       schema: { type: 'string' },
+    },
+    'retry-after': {
+      description: 'Seconds after which asking again may help',
+      schema: { type: 'integer', minimum: 1 },
     },
   },
   securitySchemes: {

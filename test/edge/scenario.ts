@@ -7,10 +7,11 @@ import { buryEvents } from '../../shared/dead-letters/bury-events.ts';
 import { foldInto } from '../../shared/read/testing.ts';
 import { event } from '../../shared/servicing/testing.ts';
 import { type Permission, permissions } from '../../shared/staff/permissions.ts';
-import type { Example, Examples } from '../../workers/openapi.ts';
+import type { Examples } from '../../workers/openapi.ts';
 import { type Answer, ask, deliver } from './asking.ts';
+import type { Asking, Call } from './calling.ts';
 import { staffOf } from './staff-scenario.ts';
-import { type TestPerson, timeZone, type World } from './world.ts';
+import { timeZone, type World } from './world.ts';
 
 export interface Story {
   /** The token of a key with every permission. */
@@ -18,14 +19,6 @@ export interface Story {
   examples: Examples;
   /** Ids that were asked for, by route. */
   params: Record<string, Record<string, string>>;
-}
-
-interface Asking extends Omit<Example, 'answer'> {
-  /** Instead of the key. */
-  as?: TestPerson;
-  headers?: Record<string, string>;
-  /** Without an example, where the answer is of nothing but this moment. */
-  unrecorded?: true;
 }
 
 export const everyPermission = Object.keys(permissions) as Permission[];
@@ -77,8 +70,6 @@ export async function playStory(world: World): Promise<Story> {
   await call('GET /reports/:report', { params: { report: 'failed-sign-ins' }, unrecorded: true });
   return { key, examples, params: asked };
 }
-
-export type Call = (route: string, asking?: Asking) => Promise<Answer>;
 
 async function paymentsOf(call: Call, world: World): Promise<void> {
   const payment = {

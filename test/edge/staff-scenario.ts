@@ -2,7 +2,7 @@
 // audit trail has of it.
 
 import { TOTP } from 'otpauth';
-import type { Call } from './scenario.ts';
+import type { Call } from './calling.ts';
 import { newPersonWithPassword, password } from './signing-in.ts';
 import type { World } from './world.ts';
 

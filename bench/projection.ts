@@ -49,6 +49,8 @@ const [events, rounds, lanes, batchSize] = [
 ];
 /** One event a transaction is slow: a share of the events is enough to know how slow. */
 const singly = Math.max(1, Math.floor(events / 10));
+/** So many events are measured at each size of the archive. */
+const measured = 5_000;
 const sizes = values.archive === 'none' ? [] : values.archive.split(',').map(Number);
 
 /**
@@ -74,25 +76,28 @@ const folder = mkdtempSync(join(tmpdir(), 'recoup-bench-'));
 // Postgres may run as another user, who has to get through to its data.
 chmodSync(folder, 0o711);
 
-const told = histories({
-  customers: Math.ceil(10_000_000 / 100),
-  events: 10_000_000,
-  seed: whole('seed', 2 ** 31),
-  from: '2025-01-01',
-  to: '2026-11-01',
-  duplicates: 0.01,
-  disorder: 0.02,
-});
+const tell = (seed: number) =>
+  histories({
+    customers: Math.ceil(10_000_000 / 100),
+    events: 10_000_000,
+    seed,
+    from: '2025-01-01',
+    to: '2026-11-01',
+    duplicates: 0.01,
+    disorder: 0.02,
+  });
+const seed = whole('seed', 2 ** 31);
+const told = tell(seed);
 
 /** What the last run saw. */
 let latest: Array<Record<string, string>> = [];
 
 /** The next entries of the history, so that no two runs see the same events; or the last ones once more. */
-async function fill(redis: Redis, count: number, again = false): Promise<void> {
-  if (!again) latest = Array.from({ length: count }, () => told.next().value as Record<string, string>);
-  for (let from = 0; from < count; from += 1_000) {
+async function fill(redis: Redis, count: number, again = false, from = told): Promise<void> {
+  if (!again) latest = Array.from({ length: count }, () => from.next().value as Record<string, string>);
+  for (let n = 0; n < count; n += 1_000) {
     const batch = redis.multi();
-    for (const entry of latest.slice(from, from + 1_000)) batch.xAdd(stream, '*', entry);
+    for (const entry of latest.slice(n, n + 1_000)) batch.xAdd(stream, '*', entry);
     await batch.execAsPipeline();
   }
 }
@@ -328,36 +333,42 @@ try {
   end $$`);
   const growth: Record<string, string | number>[] = [];
   let kept = 0;
-  const fold = async (count: number) => {
+  const fold = async (count: number, from = told) => {
     await redis.del(stream);
-    await fill(redis, count);
+    await fill(redis, count, false, from);
     kept += count;
     const before = used();
     const took = await timed(() => project(db, redisServer.url, count, lanes, batchSize));
     const after = used();
-    const parts = Object.keys(after).map((part) => {
-      const seconds = (after[part] ?? 0) - (before[part] ?? 0);
-      return [`${part} µs`, Math.round((seconds / count) * 1e6)] as const;
-    });
-    return { took, parts: Object.fromEntries(parts) };
+    return Object.fromEntries([
+      ['µs', (took / count) * 1e6],
+      ...Object.keys(after).map((part) => [
+        `${part} µs`,
+        (((after[part] ?? 0) - (before[part] ?? 0)) / count) * 1e6,
+      ]),
+    ]) as Record<string, number>;
   };
-  for (const size of sizes) {
-    const measured = Math.min(50_000, Math.ceil(size / 2));
+  for (const [n, size] of sizes.entries()) {
     while (kept < size - measured) await fold(Math.min(100_000, size - measured - kept));
-    const { took, parts } = await fold(measured);
+    const here = await fold(measured);
     const [log] = await db.query<{ archived: number; mb: number; all: number }>(
       `select (select count(*)::int from servicing.events) as archived,
               (pg_total_relation_size('servicing.event_ids') / 1e6)::int as mb,
               (pg_database_size(current_database()) / 1e6)::int as all`,
     );
-    growth.push({
+    // Lives that begin: what an event is about is the same at every size, and only what is there already differs.
+    const beginning = await fold(measured, tell(seed + 1 + n));
+    const row = {
       'events archived': log?.archived ?? 0,
       'ids, MB': log?.mb ?? 0,
       'database, MB': log?.all ?? 0,
-      'events/s': Math.round(measured / took),
-      'µs an event': Math.round((took / measured) * 1e6),
-      ...parts,
-    });
+    };
+    for (const [what, costs] of Object.entries({ 'as it goes on': here, 'beginning lives': beginning }))
+      growth.push({
+        ...row,
+        what,
+        ...Object.fromEntries(Object.entries(costs).map(([part, cost]) => [part, Math.round(cost)])),
+      });
   }
   if (growth.length > 0) console.table(growth);
   await db.close();

@@ -145,8 +145,8 @@ async function readsOf(owner: Pool, size: number): Promise<Record<string, Read>>
     },
     timeline: {
       ask: async (db, { n }) => {
-        const { rows } = await readTimeline(db, `C${n}`, { limit, place });
-        if (rows.length === 0) throw new Error('a timeline has entries');
+        const timeline = pageOf(await readTimeline(db, `C${n}`, { limit, place }));
+        if (!timeline?.rows.length) throw new Error('a timeline has entries');
       },
     },
     "a loan's schedule": {
@@ -177,7 +177,8 @@ async function readsOf(owner: Pool, size: number): Promise<Record<string, Read>>
     },
     'search everything: a name': {
       ask: async (db, { name }) => {
-        if (pageOf(await searchEverything(db, name, 20)).length === 0) throw new Error('a name is found');
+        if (pageOf(await searchEverything(db, { q: name, limit: 20 })).length === 0)
+          throw new Error('a name is found');
       },
     },
     'customers by name, first page': { ask: (db) => byName(db) },

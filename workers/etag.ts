@@ -1,10 +1,8 @@
 // Reading again what has not changed: a JSON answer carries a tag, its version's where the route has given it one and
-// otherwise its bytes' hash, and who has it already is answered 304 without it. A middleware; streams pass untouched.
+// otherwise its bytes' hash, and who has it already is answered 304 without it. Whether browsers may keep it is for others
+// to say (shield.ts). A middleware; streams pass untouched.
 
 import type { MiddlewareHandler } from 'hono';
-
-/** Kept by the asker alone, and never shown again without asking. */
-const privately = 'private, no-cache';
 
 const hashTag = async (bytes: ArrayBuffer): Promise<string> => {
   const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
@@ -24,7 +22,6 @@ export const conditionalReads: MiddlewareHandler = async (c, next) => {
   const bytes = await c.res.arrayBuffer();
   const tag = headers.get('etag') ?? (await hashTag(bytes));
   headers.set('etag', tag);
-  if (!headers.has('cache-control')) headers.set('cache-control', privately);
   // What somebody else may see of the same version is something else.
   headers.append('vary', 'Authorization, Cookie');
   const asked = c.req.header('if-none-match');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import * as z from 'zod/mini';
-import { fieldsOf, picked } from './fields.ts';
+import { fieldsOf, picked, sparse } from './fields.ts';
 
 const loan = z.object({ accountId: z.string(), status: z.nullable(z.string()) });
 const customer = z.object({
@@ -45,4 +45,15 @@ test.each([
   ...['constructor', 'name.__proto__', Array(101).fill('id').join(','), `id,${'x'.repeat(2_000)}`],
 ])('%j is refused', (fields) => {
   expect(parameters.safeParse({ fields }).success).toBe(false);
+});
+
+test('an answer of some fields is described by the sparse schema, and by no other', () => {
+  const page = z.object({ data: z.array(customer), next: z.nullable(z.string()) });
+  const loose = sparse(page, parameters);
+  const answer = { data: [asked('loans.status,tags')], next: null };
+  expect(page.safeParse(answer).success).toBe(false);
+  expect(loose.parse(answer)).toEqual(answer);
+  expect(loose.safeParse({ data: [{ id: 7 }], next: null }).success).toBe(false);
+  expect(loose.safeParse({ data: [] }).success).toBe(false);
+  expect(sparse(page, z.object({ q: z.string() }))).toBe(page);
 });

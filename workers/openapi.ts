@@ -2,6 +2,7 @@
 // problems follow from what a route asks for.
 
 import * as z from 'zod/mini';
+import { sparse } from './fields.ts';
 import { usualLimits } from './json-body.ts';
 import { type ProblemCode, problems } from './problem.ts';
 import type { Declared, RouteSpec } from './route.ts';
@@ -193,10 +194,11 @@ function parametersOf({ path, spec }: Declared, example: Example | undefined): P
 }
 
 function answersOf(declared: Declared, examples: Record<string, Example>): Record<string, Answer> {
-  const { answers, mediaType } = declared.spec;
+  const { answers, mediaType, query } = declared.spec;
   const types = mediaType === undefined ? [] : [mediaType].flat();
   const responses: Record<string, Answer> = {};
-  for (const [status, shape] of Object.entries(answers)) {
+  for (const [status, whole] of Object.entries(answers)) {
+    const shape = whole && sparse(whole, query);
     const { answer: example } = examples[status] ?? {};
     const shown = example === undefined ? {} : { example };
     const isJson = (type: string) => /\bjson\b/.test(type);

@@ -147,9 +147,7 @@ test('the command runs a job and shows how it goes; without a name it lists them
   const { code, stdout } = await command('cleanup');
   expect(code).toBe(0);
   expect(stdout).toMatch(/^cleanup: (requested|running|succeeded)/);
-  expect(stdout).toMatch(
-    /cleanup: succeeded {2}notices=0 job_runs=0 staging_log=0 dead_letters=0 rejected_bodies=0 idempotency_keys=0\n$/,
-  );
+  expect(stdout).toMatch(/cleanup: succeeded {2}notices=0 job_runs=0( [a-z_]+=0)+\n$/);
   expect((await latest()).cleanup).toEqual(['succeeded', 'succeeded']);
   const { stdout: list } = await command();
   for (const name of jobNames) expect(list).toContain(`${name}: `);

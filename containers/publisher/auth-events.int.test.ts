@@ -97,14 +97,14 @@ test('people who are made and changed, sign-ins, failures and ends are told, and
   await note(auth, {
     action: 'sign_in.failed',
     subject: { kind: 'user', id: 'eve' },
-    details: { reason: 'wrong_password' },
+    details: { because: 'wrong_password' },
   });
   await note(auth, { action: 'sign_in.failed', details: {} });
   await note(auth, { action: 'sign_in.locked', subject: ada });
   await note(auth, {
     action: 'session.ended',
     subject: { kind: 'session', id: session.id },
-    details: { reason: 'signed_out' },
+    details: { because: 'signed_out' },
   });
   await note(auth, { action: 'password.changed', subject: ada });
   await note(auth, { action: 'token.refreshed', subject: ada });

@@ -147,6 +147,10 @@ create index conversation_entries_in_order on servicing.conversation_entries (co
 
 grant usage on schema public to recoup_projector;
 grant select on servicing.name_words, servicing.due_days to recoup_api;
-revoke all on function servicing.note_name_words, servicing.forget_name_words, servicing.count_due from public;
+revoke all on function servicing.note_name_words, servicing.forget_name_words, servicing.count_due, servicing.name_key,
+  servicing.name_words_of, servicing.near_keys from public;
+-- Who writes customers keeps their indexes, too.
+grant execute on function servicing.name_key, servicing.name_words_of to recoup_projector, recoup_api;
+grant execute on function servicing.near_keys to recoup_api;
 grant execute on function servicing.forget_name_words to recoup_projector;
 grant execute on function servicing.count_due to recoup_ingest;

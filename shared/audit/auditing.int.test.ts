@@ -110,7 +110,7 @@ test('of a list the rows that were shown are written down, in their order and bo
     subject: { kind: 'customer', id: null },
     details: { q: 'a' },
   };
-  const shown = { column: 'customerId', atMost: 2 };
+  const shown = { id: '"customerId"', atMost: 2 };
   expect(await auditing(projections.api, asker, entry, shown).query(text, ['none'])).toEqual([
     { customerId: 'C2', n: 7 },
     { customerId: 'C1', n: 7 },

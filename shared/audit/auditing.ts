@@ -5,9 +5,11 @@ import type { Database } from '../database.ts';
 import type { Asker } from './asker.ts';
 import type { NewEntry } from './entry.ts';
 
-/** Of a list: its rows' values in a column, the first so many, are kept in the details as `ids`. */
+/** Of a list: whom its first rows are about, each once, is kept in the details as `ids`. */
 export interface Shown {
-  column: string;
+  /** SQL: the id that a row has, or a set of them. */
+  id: string;
+  /** So many rows. */
   atMost: number;
 }
 
@@ -48,11 +50,13 @@ function listed(
   params: readonly unknown[],
   asker: Asker,
   entry: NewEntry,
-  { column, atMost }: Shown,
+  { id, atMost }: Shown,
 ): Audited {
   read(text);
-  const name = `"${column.replaceAll('"', '""')}"`;
-  const ids = `(select coalesce(jsonb_agg(id), '[]') from (select ${name} as id from audited_list limit ${Math.trunc(atMost)}) s)`;
+  const ids = `(select coalesce(jsonb_agg(id order by place), '[]') from (
+    select id, min(place) as place from (
+      select ${id} as id, place from (select *, row_number() over () as place from audited_list) l where place <= ${Math.trunc(atMost)}
+    ) shown where id is not null group by id) once)`;
   const written = insertion(params.length, asker, entry, ids);
   return [
     `with audited_list as materialized (${text}), audit_entry as (${written.text}) select * from audited_list`,

@@ -15,7 +15,7 @@ import {
   loanFacts,
 } from './loans.ts';
 import { pageKeys, type TextPage } from './page.ts';
-import { loanNamed } from './resolve.ts';
+import { loanNamed, sameAsNamed } from './resolve.ts';
 
 export interface AccountRow {
   accountId: string;
@@ -34,8 +34,16 @@ export interface AccountRow {
   closedAt: string | null;
 }
 
+/** What the status of a loan may be. */
+export const accountStatuses = [
+  ...(['pending_disbursement', 'active', 'in_arrears', 'paid_off', 'written_off', 'closed'] as const),
+] as const;
+export type AccountStatus = (typeof accountStatuses)[number];
+
 export interface AccountFilter {
-  status?: string | undefined;
+  /** Any name of a customer's: theirs, and of all who are the same, whatever their role. */
+  customer?: string | undefined;
+  status?: AccountStatus | undefined;
   bucket?: Bucket | undefined;
   /** Days past due, both included. */
   dpdFrom?: number | undefined;
@@ -78,8 +86,16 @@ const accountColumns = `shown.account_id as "accountId", shown.account_number as
   ${decimal('shown.arrears_amount', 'shown.currency')} as "arrearsAmount", shown.days_past_due as "daysPastDue",
   shown.aging_bucket as "agingBucket", ${instant('shown.opened_at')} as "openedAt", ${instant('shown.closed_at')} as "closedAt"`;
 
-function accountConditions({ status, bucket, dpdFrom, dpdTo, currency }: AccountFilter): Conditions {
+function accountConditions(filter: AccountFilter): Conditions {
+  const { customer, status, bucket, dpdFrom, dpdTo, currency } = filter;
   const conditions: Conditions = { where: [], params: [] };
+  condition(
+    conditions,
+    customer,
+    (value) =>
+      `account_id = any (array(
+      select b.account_id from (${sameAsNamed(`${value}::text`)}) same join servicing.loan_borrowers b on b.customer_id = same.id))`,
+  );
   condition(conditions, status, (value) => `status = ${value}`);
   condition(conditions, currency, (value) => `currency = ${value}`);
   const within: { from: number; to: number | undefined } | undefined = bucket && buckets[bucket];
@@ -133,7 +149,13 @@ export function readDelinquentAccounts(
     after,
     limit,
     today,
-  }: { dpd: number; status?: string | undefined; after?: string | undefined; limit: number; today: string },
+  }: {
+    dpd: number;
+    status?: AccountStatus | undefined;
+    after?: string | undefined;
+    limit: number;
+    today: string;
+  },
 ): Promise<Result<TextPage<DelinquentRow>, ListRefusal>> {
   const conditions = accountConditions({ dpdFrom: Math.max(1, dpd), status });
   if (status === undefined) conditions.where.push(`(status is null or status not in (${ended}))`);

@@ -90,6 +90,7 @@ export const reports: Record<ReportName, Report> = {
       action: 'e.action',
       customer: `coalesce(e.subject_id,
         (select string_agg(id, ' ' order by n) from jsonb_array_elements_text(e.details -> 'ids') with ordinality as ids (id, n)))`,
+      route: `e.details ->> 'route'`,
       ...where,
     },
     isAbout: (subject) => `(e.subject_id = ${subject} or jsonb_exists(e.details -> 'ids', ${subject}))`,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { event } from '../servicing/testing.ts';
-import { readConversation, readConversationEntries, readConversations } from './conversations.ts';
+import { readConversation, readConversations } from './conversations.ts';
 import { useProjections } from './testing.ts';
 
 const projections = useProjections();
@@ -20,13 +20,13 @@ test('a conversation has its lines in the order in which they were said, page by
   const found: unknown[] = [];
   let after: string | undefined;
   do {
-    const page = await readConversationEntries(projections.api, 'V1', { after, limit: 2 });
-    if (!page.ok) throw new Error(page.refusal);
-    expect(page.value.rows.length).toBeLessThanOrEqual(2);
-    found.push(...page.value.rows);
-    after = page.value.next;
+    const page = await readConversation(projections.api, 'V1', { after, limit: 2 });
+    if (!page.ok || !page.value) throw new Error('no page');
+    expect(page.value.lines.length).toBeLessThanOrEqual(2);
+    found.push(...page.value.lines);
+    after = page.value.next ?? undefined;
     if (after !== undefined)
-      expect(await readConversationEntries(projections.api, 'V2', { after, limit: 2 })).toEqual({
+      expect(await readConversation(projections.api, 'V2', { after, limit: 2 })).toEqual({
         ok: false,
         refusal: 'foreign_key',
       });
@@ -67,9 +67,12 @@ test('a conversation has its lines in the order in which they were said, page by
       detail: 'approved',
     },
   ]);
-  expect(await readConversation(projections.api, 'V1')).toEqual({
+  const whole = await readConversation(projections.api, 'V1', { limit: 5 });
+  expect(whole.ok && whole.value).toEqual({
     conversationId: 'V1',
     customerId: 'C1',
+    survivingCustomerId: 'C1',
+    fullName: null,
     applicationNumber: null,
     accountId: null,
     status: 'decided',
@@ -79,8 +82,13 @@ test('a conversation has its lines in the order in which they were said, page by
     summary: null,
     decision: 'approved',
     decidedAt: at('10:02:00'),
+    lines: found,
+    next: null,
   });
-  expect(await readConversation(projections.api, 'nothing')).toBeUndefined();
+  expect(await readConversation(projections.api, 'nothing', { limit: 5 })).toEqual({
+    ok: true,
+    value: undefined,
+  });
 });
 
 test('the conversations of all who are one customer come in pages, the last active first', async () => {
@@ -99,7 +107,7 @@ test('the conversations of all who are one customer come in pages, the last acti
     const found: string[] = [];
     let after: string | undefined;
     do {
-      const page = await readConversations(projections.api, { filter: { customerId: 'D1' }, after, limit });
+      const page = await readConversations(projections.api, { filter: { customer: 'D1' }, after, limit });
       if (!page.ok) throw new Error(page.refusal);
       found.push(...page.value.rows.map((row) => row.conversationId));
       after = page.value.next;

@@ -1,36 +1,45 @@
 // Conversations as screens show them: everybody's or a customer's, the one that was active last first; and one with its
 // lines in the order in which they were said. What has been erased of a line is null; that there was one stays.
 
-import { and, asc, eq, gt } from 'drizzle-orm';
-import { conversations, conversationEntries as entries } from '../../drizzle/schema/servicing.ts';
-import { type Database, tables } from '../database.ts';
+import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { instant } from './as-text.ts';
 import { type Conditions, condition, type ListRefusal, list } from './list.ts';
-import { pageKeys, type TextPage, utc } from './page.ts';
+import { pageKeys, type TextPage } from './page.ts';
+import { sameAsNamed } from './resolve.ts';
 
-const columns = {
-  conversationId: conversations.conversationId,
-  customerId: conversations.customerId,
-  applicationNumber: conversations.applicationNumber,
-  accountId: conversations.accountId,
-  status: conversations.status,
-  channel: conversations.channel,
-  startedAt: utc(conversations.startedAt, 'MS'),
-  lastMessageAt: utc(conversations.lastMessageAt, 'MS'),
-  summary: conversations.summary,
-  decision: conversations.decision,
-  decidedAt: utc(conversations.decidedAt, 'MS'),
-};
-
-export type Conversation = {
-  [Key in Exclude<keyof typeof columns, 'conversationId'>]: string | null;
-} & { conversationId: string };
-
-export interface ConversationRow extends Conversation {
-  /** Of whom it is with, after all merges. */
+export interface ConversationRow {
+  conversationId: string;
+  /** As the conversation names them. */
+  customerId: string | null;
+  /** Who that is after all merges. */
+  survivingCustomerId: string | null;
   fullName: string | null;
+  applicationNumber: string | null;
+  accountId: string | null;
+  status: string | null;
+  channel: string | null;
+  startedAt: string | null;
+  lastMessageAt: string | null;
+  summary: string | null;
+  decision: string | null;
+  decidedAt: string | null;
 }
+
+const columns = `shown.conversation_id as "conversationId", shown.customer_id as "customerId",
+  survivor.id as "survivingCustomerId", c.full_name as "fullName",
+  shown.application_number as "applicationNumber", shown.account_id as "accountId", shown.status, shown.channel,
+  ${instant('shown.started_at')} as "startedAt", ${instant('shown.last_message_at')} as "lastMessageAt", shown.summary,
+  shown.decision, ${instant('shown.decided_at')} as "decidedAt"`;
+
+const whose = `
+  left join lateral (
+    select merged_into from servicing.customers n where n.customer_id = shown.customer_id limit 1) n on true
+  cross join lateral (
+    select case when n.merged_into is null then shown.customer_id
+      else servicing.surviving_customer(shown.customer_id) end as id offset 0) survivor
+  left join lateral (
+    select full_name from servicing.customers c where c.customer_id = survivor.id limit 1) c on true`;
 
 const newest = list<'newest'>('conversations', {
   from: 'servicing.conversations',
@@ -44,7 +53,9 @@ const newest = list<'newest'>('conversations', {
   },
 });
 
-/** `customerId` is any id of theirs: those of all who are the same are told. */
+export const conversationStatuses = ['open', 'decided'] as const;
+
+/** `customer` is any name of theirs: the conversations of all who are the same are told. */
 export function readConversations(
   db: Database,
   {
@@ -52,7 +63,11 @@ export function readConversations(
     after,
     limit,
   }: {
-    filter: { customerId?: string | undefined; status?: string | undefined; channel?: string | undefined };
+    filter: {
+      customer?: string | undefined;
+      status?: (typeof conversationStatuses)[number] | undefined;
+      channel?: string | undefined;
+    };
     after?: string | undefined;
     limit: number;
   },
@@ -60,8 +75,8 @@ export function readConversations(
   const conditions: Conditions = { where: [], params: [] };
   condition(
     conditions,
-    filter.customerId,
-    (value) => `customer_id = any (array(select servicing.same_customers(${value})))`,
+    filter.customer,
+    (value) => `customer_id = any (array(${sameAsNamed(`${value}::text`)}))`,
   );
   condition(conditions, filter.status, (value) => `status = ${value}`);
   condition(conditions, filter.channel, (value) => `channel = ${value}`);
@@ -70,28 +85,9 @@ export function readConversations(
     after,
     limit,
     conditions,
-    select: `shown.conversation_id as "conversationId", shown.customer_id as "customerId",
-      shown.application_number as "applicationNumber", shown.account_id as "accountId", shown.status, shown.channel,
-      ${instant('shown.started_at')} as "startedAt", ${instant('shown.last_message_at')} as "lastMessageAt", shown.summary, shown.decision,
-      ${instant('shown.decided_at')} as "decidedAt", c.full_name as "fullName"`,
-    joins: `left join lateral (
-        select merged_into from servicing.customers n where n.customer_id = shown.customer_id limit 1) n on true
-      left join lateral (
-        select full_name from servicing.customers c
-        where c.customer_id = case when n.merged_into is null then shown.customer_id
-          else servicing.surviving_customer(shown.customer_id) end limit 1) c on true`,
+    select: columns,
+    joins: whose,
   });
-}
-
-export async function readConversation(
-  db: Database,
-  conversationId: string,
-): Promise<Conversation | undefined> {
-  const [row] = await tables(db)
-    .select(columns)
-    .from(conversations)
-    .where(eq(conversations.conversationId, conversationId));
-  return row;
 }
 
 const entryKeys = pageKeys('lines of a conversation', 'text', 'text');
@@ -105,36 +101,45 @@ export interface ConversationLine {
   detail: unknown;
 }
 
-/** In the order in which senders say they were said. */
-export async function readConversationEntries(
+export interface Conversation extends ConversationRow {
+  /** In the order in which senders say they were said. */
+  lines: ConversationLine[];
+  /** To be given as `after` for the lines that follow. */
+  next: string | null;
+}
+
+/** SQL: whose the conversation with this id is, after all merges. */
+export const customerOfConversation = (id: string) =>
+  `select servicing.surviving_customer(customer_id) from servicing.conversations where conversation_id = ${id}`;
+
+const statement = `
+  with shown as materialized (select * from servicing.conversations where conversation_id = $1::text),
+  line as materialized (
+    select e.*, row_number() over (order by e.version) as place from servicing.conversation_entries e
+    where e.conversation_id = $1::text and ($2::text is null or e.version > $2::text collate "C")
+    order by e.version limit $3::int + 1
+  )
+  select ${columns},
+    (select coalesce(json_agg(json_build_object('eventId', l.event_id, 'kind', l.kind, 'saidAt', ${instant('l.said_at')},
+        'author', l.author, 'content', l.content, 'detail', l.detail) order by l.place), '[]')
+     from line l where l.place <= $3::int) as lines,
+    (select l.version from line l where l.place = $3::int and exists (select from line where place > $3::int)) as last
+  from shown ${whose}`;
+
+/** With a page of its lines; undefined where nobody has told of it. */
+export async function readConversation(
   db: Database,
   conversationId: string,
   { after, limit }: { after?: string | undefined; limit: number },
-): Promise<Result<TextPage<ConversationLine>, ListRefusal>> {
+): Promise<Result<Conversation | undefined, ListRefusal>> {
   const [conversation, version] = (after === undefined ? undefined : entryKeys.decode(after)) ?? [];
   if (after !== undefined && conversation !== conversationId) return refused('foreign_key');
-  const rows = await tables(db)
-    .select({
-      eventId: entries.eventId,
-      kind: entries.kind,
-      saidAt: utc(entries.saidAt, 'MS'),
-      author: entries.author,
-      content: entries.content,
-      detail: entries.detail,
-      version: entries.version,
-    })
-    .from(entries)
-    .where(
-      and(
-        eq(entries.conversationId, conversationId),
-        version === undefined ? undefined : gt(entries.version, version),
-      ),
-    )
-    .orderBy(asc(entries.version))
-    .limit(limit + 1);
-  const last = rows.length > limit ? rows[limit - 1] : undefined;
-  return ok({
-    rows: rows.slice(0, limit).map(({ version: _, ...row }) => row),
-    next: last && entryKeys.encode([conversationId, last.version]),
-  });
+  const [row] = await db.query<Omit<Conversation, 'next'> & { last: string | null }>(statement, [
+    conversationId,
+    version ?? null,
+    limit,
+  ]);
+  if (!row) return ok(undefined);
+  const { last, ...shown } = row;
+  return ok({ ...shown, next: last === null ? null : entryKeys.encode([conversationId, last]) });
 }

@@ -3,6 +3,7 @@ import type { Result } from '../result.ts';
 import { event } from '../servicing/testing.ts';
 import {
   type AccountSort,
+  type AccountStatus,
   accountSorts,
   readAccounts,
   readDelinquentAccounts,
@@ -188,6 +189,10 @@ describe('accounts', () => {
     [{ dpdTo: 14 }, ['A3', 'A1']],
     [{ dpdFrom: 15, currency: 'EUR' }, ['A2', 'A5']],
     [{ currency: 'CHF' }, []],
+    [{ customer: 'C2' }, ['A2', 'A3']],
+    [{ customer: 'C4' }, ['A2', 'A3']],
+    [{ customer: 'F1' }, ['A1']],
+    [{ customer: 'nobody' }, []],
   ] as const)('narrowed by %j', async (filter, expected) => {
     expect(await ids('daysPastDue', filter)).toEqual(expected);
   });
@@ -224,7 +229,7 @@ describe('accounts', () => {
 });
 
 describe('delinquent accounts', () => {
-  const read = (dpd: number, status?: string, limit = 1) =>
+  const read = (dpd: number, status?: AccountStatus, limit = 1) =>
     all((after) => readDelinquentAccounts(projections.api, { dpd, status, after, limit, today }));
 
   test('are the most late first, without those that are over', async () => {
@@ -297,7 +302,7 @@ test('conversations of everybody are the last active first, and narrowed', async
   for (const limit of [1, 2, 50]) expect(await ids({}, limit)).toEqual(['V2', 'V1', 'V3']);
   expect(await ids({ status: 'decided' }, 1)).toEqual(['V2']);
   expect(await ids({ channel: 'web' }, 1)).toEqual(['V1']);
-  expect(await ids({ customerId: 'C2' }, 1)).toEqual(['V2']);
-  const page = await readConversations(projections.api, { filter: { customerId: 'C4' }, limit: 1 });
+  expect(await ids({ customer: 'C2' }, 1)).toEqual(['V2']);
+  const page = await readConversations(projections.api, { filter: { customer: 'C4' }, limit: 1 });
   expect(page.ok && page.value.rows[0]).toMatchObject({ customerId: 'C4', fullName: 'Émile Zola' });
 });

@@ -84,6 +84,9 @@ const statement = `
        from instalment i) l) as schedule
   from account a`;
 
+/** Whom the statement shows, for the audit trail. */
+export const borrowersShown = { id: `json_array_elements(borrowers) ->> 'survivingCustomerId'`, atMost: 1 };
+
 /** By any of its names; `today` is the business zone's calendar date. */
 export async function readLoanAccount(
   db: Database,

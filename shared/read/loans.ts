@@ -20,7 +20,7 @@ const processed = ['processed', 'completed', 'succeeded', 'successful', 'success
 export const loanNumbers = `loan_number as materialized (
     select distinct loan.account_id, i.value as number
     from loan join servicing.identifiers i on i.target = 'account:' || loan.account_id
-    where not exists (
+    where i.target = any (array(select 'account:' || account_id from loan)) and not exists (
       select from servicing.identifiers other
       where other.value = i.value and other.target like 'account:%' and other.target <> i.target
         and (other.target = 'account:' || other.value, other.version, other.target)
@@ -44,10 +44,13 @@ export const loanFacts = (today: string) => `
     order by s.account_id, s.version desc, s.schedule_id desc
   ),
   ${loanNumbers},
+  under_number as materialized (
+    select * from servicing.received_payments
+    where amount > reversed and loan_account_number = any (array(select number from loan_number))
+  ),
   received as materialized (
     select n.account_id, p.payment_id, p.reference_number, p.currency, p.amount - p.reversed as net, p.paid_at
-    from loan_number n join servicing.received_payments p on p.loan_account_number = n.number
-    where p.amount > p.reversed and p.loan_account_number = any (array(select number from loan_number))
+    from loan_number n join under_number p on p.loan_account_number = n.number
   ),
   processed as materialized (
     select p.account_id, p.payment_key, p.schedule_id, p.payment_number, p.currency, p.amount, p.processed_at

@@ -142,7 +142,9 @@ test('what was received since the day began, by channel, and what still waits', 
     staging: { waiting: 0 },
     inbox: { waiting: 2 },
     streams: null,
+    accepted: { waiting: null, buried: null },
     deadLetters: 1,
+    unsealed: { entries: 0, oldestSeconds: 0 },
   });
   expect(lag.inbox.oldestSeconds).toBeGreaterThanOrEqual(90);
   const [outbox] = await projections.owner.query<{ waiting: number }>(

@@ -11,7 +11,7 @@
 import type { Database } from '../database.ts';
 import { type Bucket, bucketOf, ended } from './aging.ts';
 import { decimal, instant } from './as-text.ts';
-import { eventState, readSystemState, type SystemState } from './health.ts';
+import { judge, readSystemState, type SystemState } from './health.ts';
 import type { ProjectorState } from './projector-state.ts';
 
 interface Sum {
@@ -21,17 +21,24 @@ interface Sum {
   amount: string | null;
 }
 
+interface ChannelSum extends Sum {
+  channel: string;
+}
+interface BucketSum extends Sum {
+  bucket: Bucket;
+}
+
 export interface Overview {
   /** The business zone's. */
   day: string;
   /** Recorded today, whatever became of them since. */
-  received: { totals: Sum[]; byChannel: Array<Sum & { channel: string }> };
+  received: { totals: Sum[]; byChannel: ChannelSum[] };
   /** Instalments that their schedule does not call paid; the seven days are those after today. Null: never counted. */
   due: { today: Sum[]; nextSevenDays: Sum[]; countedAt: string | null };
   /** Payments that are scheduled for one of the seven days after today. */
   promised: Sum[];
   /** Of loans that are not over; `count` is of loans. */
-  arrears: Array<Sum & { bucket: Bucket }>;
+  arrears: BucketSum[];
   lag: {
     staging: { waiting: number };
     outbox: SystemState['outbox'];
@@ -39,7 +46,11 @@ export interface Overview {
     inbox: { waiting: number; oldestSeconds: number };
     /** Null: no projector is heard of. */
     streams: ProjectorState['streams'];
+    /** Payments that were accepted while the database was away; null: no drain is heard of. */
+    accepted: { waiting: number | null; buried: number | null };
     deadLetters: number;
+    /** Entries of the audit trail that have no seal yet. */
+    unsealed: SystemState['unsealed'];
   };
 }
 
@@ -94,6 +105,7 @@ export async function readOverview(
     readSystemState(db),
   ]);
   if (!figures) throw new Error('the overview has one row');
+  const { events, accepted } = judge(state, { accepting: true });
   return {
     day,
     received: { totals: figures.totals, byChannel: figures.byChannel },
@@ -104,8 +116,10 @@ export async function readOverview(
       staging: { waiting: state.stagingBacklog },
       outbox: state.outbox,
       inbox: figures.inbox,
-      streams: eventState(state.pulses).streams,
+      streams: events.streams,
+      accepted: { waiting: accepted.backlog, buried: accepted.buried },
       deadLetters: figures.deadLetters,
+      unsealed: state.unsealed,
     },
   };
 }

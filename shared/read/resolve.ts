@@ -55,6 +55,10 @@ export const customerNamed = (name: string) => `
   where found.customer_id is not null
   order by found.rank, found.rank = 1 and found.indirect, found.version collate "C" desc, found.target limit 1`;
 
+/** SQL: rows (id) of all who are, after all merges, the customer whom the text names. */
+export const sameAsNamed = (name: string) =>
+  `select same.id from (${customerNamed(name)}) me cross join lateral servicing.same_customers(me.id) as same (id)`;
+
 /** SQL: the row (account_id) of the loan that the text names, or none. */
 export const loanNamed = (name: string) => `
   select found.account_id

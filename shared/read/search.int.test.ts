@@ -108,10 +108,13 @@ describe('customers', () => {
     expect(await found('Jonathan Smith')).toEqual([
       {
         customerId: 'C1',
+        cif: 'F-100',
         fullName: 'Jonathan Smith',
         emailAddress: 'Jon.Smith@example.com',
         mobilePhoneNumber: '+49 (170) 123-4567',
         dateOfBirth: null,
+        verified: false,
+        toldAt: null,
         loans: 1,
         daysPastDue: 14,
         match: 'beginning',
@@ -137,7 +140,7 @@ describe('customers', () => {
       arrays: (text, params) => projections.api.arrays(text, params),
     };
     await found('jonathan smiht', counted);
-    await searchEverything(counted, '0170 1234567', 10);
+    await searchEverything(counted, { q: '0170 1234567', limit: 10 });
     expect(statements).toBe(2);
   });
 
@@ -147,7 +150,7 @@ describe('customers', () => {
     ['x'.repeat(101), 'too_long'],
   ])('a text of another length is refused: %#', async (q, refusal) => {
     expect(await searchCustomers(projections.api, { q, limit: 5 })).toEqual({ ok: false, refusal });
-    expect(await searchEverything(projections.api, q, 5)).toEqual({ ok: false, refusal });
+    expect(await searchEverything(projections.api, { q, limit: 5 })).toEqual({ ok: false, refusal });
   });
 
   test.each([
@@ -163,13 +166,40 @@ describe('customers', () => {
     '()()',
   ])('nothing that is typed is more than a text: %s', async (q) => {
     expect(await ids(q)).toEqual([]);
-    expect(await searchEverything(projections.api, q, 5)).toEqual({ ok: true, value: [] });
+    expect(await searchEverything(projections.api, { q, limit: 5 })).toEqual({ ok: true, value: [] });
   });
+});
+
+describe('for somebody who sees people masked', () => {
+  const masked = async (q: string) => {
+    const [customers, things] = [
+      await searchCustomers(projections.api, { q, limit: 20, masked: true }),
+      await searchEverything(projections.api, { q, limit: 20, masked: true }),
+    ];
+    if (!customers.ok || !things.ok) throw new Error('refused');
+    const ids = customers.value.map(({ customerId }) => customerId);
+    expect(things.value.filter(({ kind }) => kind === 'customer').map(({ id }) => id)).toEqual(ids);
+    return ids;
+  };
+
+  test.each(['smith JONATHAN', 'jon.smith@example.com', '+49 170 1234567', 'c1', 'F-100'])(
+    'whom the text names whole is found: %s',
+    async (q) => {
+      expect(await masked(q)).toEqual(['C1']);
+    },
+  );
+
+  test.each(['smith', 'jonatha smith', 'jonathan', 'jon.smith@example.co', 'jon', '4567', '170 1234567'])(
+    'nobody is found by a part of what is masked: %s',
+    async (q) => {
+      expect(await masked(q)).toEqual([]);
+    },
+  );
 });
 
 describe('everything', () => {
   const first = async (q: string) => {
-    const answer = await searchEverything(projections.api, q, 10);
+    const answer = await searchEverything(projections.api, { q, limit: 10 });
     if (!answer.ok) throw new Error(answer.refusal);
     return answer.value;
   };

@@ -6,13 +6,17 @@
 // as beginnings, with one letter wrong, and by trigrams; then names are looked up that have all of the likeliest ones.
 // So the time it takes hangs on how many words there are, and hardly on how many people bear them.
 //
+// Who sees people masked finds by names, numbers and addresses only whom they can name whole: a search that also takes
+// beginnings, or what is alike, would spell out to them what is masked, letter by letter.
+//
 // The statement is made of what the text can be, since planning what it cannot be would take longer than finding.
 
 import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
+import { type CustomerRow, customerColumns, loansOf } from './customers.ts';
 
-const shortest = 2;
-const longest = 100;
+/** In characters. */
+export const searchLengths = { shortest: 2, longest: 100 };
 const limitMaximum = 100;
 /** The score of what begins like the text; a name of which all words do is as near. */
 const asBeginning = 0.9;
@@ -37,18 +41,9 @@ interface Found {
   score: number;
 }
 
-export interface CustomerFound extends Found {
-  customerId: string;
-  fullName: string | null;
-  emailAddress: string | null;
-  mobilePhoneNumber: string | null;
-  dateOfBirth: string | null;
-  /** How many are theirs, and how late the latest is. */
-  loans: number;
-  daysPastDue: number | null;
-}
+export type CustomerFound = CustomerRow & Found;
 
-type ThingKind = 'customer' | 'account' | 'payment' | 'conversation' | 'application';
+export type ThingKind = 'customer' | 'account' | 'payment' | 'conversation' | 'application';
 
 export interface ThingFound extends Found {
   kind: ThingKind;
@@ -90,14 +85,14 @@ const sameLetters: Record<string, string> = {
 function readText(q: string): Result<Asked, SearchRefusal> {
   // Postgres keeps no zero character.
   const text = q.replaceAll('\0', '').trim();
-  if ([...text].length < shortest) return refused('too_short');
-  if (text.length > longest) return refused('too_long');
+  if ([...text].length < searchLengths.shortest) return refused('too_short');
+  if (text.length > searchLengths.longest) return refused('too_long');
   const digits = text.replace(/\D/g, '').replace(/^0+/, '');
   const isEmail = text.includes('@');
   return ok({
     text,
     digits,
-    words: isEmail ? [] : wordsOf(text).slice(0, wordsMaximum),
+    words: isEmail ? [] : wordsOf(text),
     isEmail,
     isPhone: digits.length >= 4 && /^[\d\s()+./-]+$/.test(text),
     isId: !/\s/.test(text),
@@ -116,7 +111,10 @@ function parameters() {
 }
 type Parameters = ReturnType<typeof parameters>;
 
-const beginning = (text: string) => `${text.replace(/[\\%_]/g, '\\$&')}%`;
+/** SQL: whether the column begins with the text, by an index over its bytes. Not by `like`, which a plan that is made for
+ * whatever may be asked reads the whole table for. */
+const begins = (column: string, parameter: string) =>
+  `${column} ~>=~ ${parameter} and ${column} ~<~ (${parameter} || chr(1114111))`;
 /** Ids are told in whatever letters. */
 const spellings = (text: string) => [...new Set([text, text.toUpperCase(), text.toLowerCase()])];
 
@@ -142,21 +140,22 @@ const likeWords = (word: string, isShort: boolean) => `
  * SQL: rows (customer_id, rank, score, by) of those whose name has the likeliest words. Combinations are tried from the
  * likeliest on, until there are enough.
  */
-function namesLike(words: readonly string[], limit: string, p: Parameters): { ctes: string[]; rows: string } {
+function namesLike(all: readonly string[], limit: string, p: Parameters): { ctes: string[]; rows: string } {
+  const words = all.slice(0, wordsMaximum);
   const likes = words.map(
     (word, n) => `like${n} as materialized (${likeWords(p.text(word), word.length < 4)})`,
   );
   // Of three words and more one may be something that nobody is called.
   const some = (n: number) =>
     words.length < 3 ? `like${n}` : `(select * from like${n} union all select null, 0) like${n}`;
-  const all = words.map((_, n) => `like${n}.word`).join(', ');
+  const together = words.map((_, n) => `like${n}.word`).join(', ');
   const score = words.map((_, n) => `like${n}.score`).join(' + ');
   const known = words.map((_, n) => `(like${n}.word is not null)::int`).join(' + ');
   return {
     ctes: [
       ...likes,
       `choice as materialized (
-        select array_remove(array[${all}], null) as words, (${score}) / ${words.length} as score
+        select array_remove(array[${together}], null) as words, (${score}) / ${words.length} as score
         from ${words.map((_, n) => some(n)).join(' cross join ')}
         where ${known} >= ${Math.max(1, words.length - 1)} order by score desc, 1 limit 24)`,
       `named as materialized (
@@ -168,19 +167,24 @@ function namesLike(words: readonly string[], limit: string, p: Parameters): { ct
   };
 }
 
+/** SQL: rows (customer_id, rank, score, by) of those whose name has these words and no others. */
+const namedJustSo = (words: string, limit: string) =>
+  `(select customer_id, 1, 1::real, 'name' from servicing.customers
+    where servicing.name_words_of(full_name) @> ${words} and servicing.name_words_of(full_name) <@ ${words} limit ${limit})`;
+
 /** SQL: rows of customers whose the loans with these numbers are. */
 const borrowersOf = (accounts: string, rank: string, by: MatchedBy) => `
   select b.customer_id, ${rank}, 1::real, '${by}' from (${accounts}) a join servicing.loan_borrowers b using (account_id)`;
 
 /**
  * SQL: CTEs, and the rows (customer_id, rank, score, by) of customers that the text means or may mean; those whose loan or
- * payment it means only when they `belong`.
+ * payment it means only when they `belong`. `whole`: of what names people, only whom it names whole.
  */
 function customerRows(
   asked: Asked,
   limit: string,
   p: Parameters,
-  { belong }: { belong: boolean },
+  { belong, whole }: { belong: boolean; whole: boolean },
 ): { ctes: string[]; rows: string[] } {
   const ctes: string[] = [];
   const rows: string[] = [];
@@ -208,20 +212,22 @@ function customerRows(
       );
     }
     if (asked.text.length >= 3 && !asked.isEmail) {
-      const begins = p.text(beginning(asked.text));
+      const beginning = p.text(asked.text);
       rows.push(
-        `(select customer_id, 2, ${asBeginning}::real, 'id' from servicing.customers where customer_id like ${begins} limit ${limit})`,
+        `(select customer_id, 2, ${asBeginning}::real, 'id' from servicing.customers where ${begins('customer_id', beginning)} limit ${limit})`,
       );
       if (belong) {
-        const loans = `select account_id from servicing.loan_accounts where account_number like ${begins} limit ${limit}`;
+        const loans = `select account_id from servicing.loan_accounts where ${begins('account_number', beginning)} limit ${limit}`;
         rows.push(`(${borrowersOf(loans, '2', 'accountNumber')} limit ${limit})`);
       }
     }
     if (asked.text.length >= 3) {
-      const email = asked.text.toLowerCase();
+      const email = p.text(asked.text.toLowerCase());
       rows.push(
-        `(select customer_id, case lower(email_address) when ${p.text(email)} then 1 else 2 end, ${asBeginning}::real, 'email'
-          from servicing.customers where lower(email_address) like ${p.text(beginning(email))} limit ${limit})`,
+        `(select customer_id, case lower(email_address) when ${email} then 1 else 2 end, ${asBeginning}::real, 'email'
+          from servicing.customers
+          where ${whole ? `lower(email_address) = ${email}` : begins('lower(email_address)', email)}
+          limit ${limit})`,
       );
     }
   }
@@ -232,13 +238,18 @@ function customerRows(
     const theirs = `ltrim(phone_digits, '0')`;
     rows.push(
       `(select customer_id, case ${theirs} when ${all} then 1 else 2 end, 1::real, 'phone' from servicing.customers
-        where reverse(phone_digits) like ${p.text(`${end}%`)}
-          and (right(${theirs}, length(${all})) = ${all} or right(${all}, length(${theirs})) = ${theirs}) limit ${limit})`,
+        where ${begins('reverse(phone_digits)', p.text(end))}
+          and ${
+            whole
+              ? `${theirs} = ${all}`
+              : `(right(${theirs}, length(${all})) = ${all} or right(${all}, length(${theirs})) = ${theirs})`
+          } limit ${limit})`,
     );
   }
   // Nobody is called by a digit.
   const names = asked.words.filter((word) => /\p{L}/u.test(word) && !/\d/.test(word));
-  if (names.length > 0) {
+  if (names.length > 0 && whole) rows.push(namedJustSo(p.texts(names), limit));
+  else if (names.length > 0) {
     const named = namesLike(names, limit, p);
     ctes.push(...named.ctes);
     rows.push(named.rows);
@@ -266,28 +277,30 @@ const survivors = `
     from found f left join servicing.customers c using (customer_id)
   ) resolved order by id, rank, score desc, by`;
 
-/** Customers, best first. `limit` is 1 to 100. */
+export interface Asking {
+  q: string;
+  /** 1 to 100. */
+  limit: number;
+  /** For somebody who sees people masked. */
+  masked?: boolean;
+}
+
+/** Customers, best first. */
 export async function searchCustomers(
   db: Database,
-  { q, limit }: { q: string; limit: number },
+  { q, limit, masked = false }: Asking,
 ): Promise<Result<CustomerFound[], SearchRefusal>> {
   const asked = readText(q);
   if (!asked.ok) return asked;
   const p = parameters();
   const most = p.number(Math.min(limit, limitMaximum));
-  const { ctes, rows } = customerRows(asked.value, most, p, { belong: true });
+  const { ctes, rows } = customerRows(asked.value, most, p, { belong: true, whole: masked });
   if (rows.length === 0) return ok([]);
   const found = await db.query<Omit<CustomerFound, keyof Found> & Nearness>(
     `with ${[...ctes, `found (customer_id, rank, score, by) as materialized (${rows.join('\nunion all ')})`].join(',\n')},
      best as materialized (select * from (${survivors}) s order by rank, score desc, id limit ${most})
-     select b.id as "customerId", b.rank, b.score::float8 as score, b.by, c.full_name as "fullName",
-       c.email_address as "emailAddress", c.mobile_phone_number as "mobilePhoneNumber", c.date_of_birth as "dateOfBirth",
-       l.loans, l.days as "daysPastDue"
-     from best b left join servicing.customers c on c.customer_id = b.id
-     cross join lateral (
-       select count(*)::int as loans, max(a.days_past_due) as days
-       from servicing.loan_borrowers lb left join servicing.loan_accounts a using (account_id) where lb.customer_id = b.id
-     ) l
+     select ${customerColumns('b.id', 'c')}, b.rank, b.score::float8 as score, b.by
+     from best b left join servicing.customers c on c.customer_id = b.id ${loansOf('b.id')}
      order by b.rank, b.score desc, b.id`,
     p.values,
   );
@@ -300,7 +313,7 @@ export async function searchCustomers(
 function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
   if (!asked.isId || asked.isEmail) return [];
   const ids = p.texts(spellings(asked.text));
-  const begins = asked.text.length >= 3 ? p.text(beginning(asked.text)) : undefined;
+  const beginning = asked.text.length >= 3 ? p.text(asked.text) : undefined;
   const things = (
     kind: ThingKind,
     by: MatchedBy,
@@ -308,11 +321,11 @@ function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
     { select, from }: { select: string; from: string },
   ) => [
     `(select '${kind}', ${select}, 1, '${by}' from ${from} where ${column} = any (${ids}) limit ${limit})`,
-    ...(begins === undefined
+    ...(beginning === undefined
       ? []
       : [
           `(select '${kind}', ${select}, 2, '${by}' from ${from}
-            where ${column} like ${begins} and ${column} <> all (${ids}) limit ${limit})`,
+            where ${begins(column, beginning)} and ${column} <> all (${ids}) limit ${limit})`,
         ]),
   ];
   const account = {
@@ -346,17 +359,16 @@ function thingRows(asked: Asked, limit: string, p: Parameters): string[] {
   ];
 }
 
-/** Everything, best first; of what is as near, customers first. `limit` is 1 to 100. */
+/** Everything, or all of a kind, best first; of what is as near, customers first. */
 export async function searchEverything(
   db: Database,
-  q: string,
-  limit: number,
+  { q, limit, masked = false, kind }: Asking & { kind?: ThingKind },
 ): Promise<Result<ThingFound[], SearchRefusal>> {
   const asked = readText(q);
   if (!asked.ok) return asked;
   const p = parameters();
   const most = p.number(Math.min(limit, limitMaximum));
-  const customers = customerRows(asked.value, most, p, { belong: false });
+  const customers = customerRows(asked.value, most, p, { belong: false, whole: masked });
   const things = thingRows(asked.value, most, p);
   if (customers.rows.length + things.length === 0) return ok([]);
   const columns = 'kind, id, number, status, customer_id, account_id, rank, score, by';
@@ -377,7 +389,7 @@ export async function searchEverything(
        from (${survivors}) s
        ${things.length > 0 ? `union all select kind, id, number, status, customer_id, account_id, rank, 1, by from thing` : ''})`,
     `best as materialized (select ${columns} from (
-       select distinct on (kind, id) * from every order by kind, id, rank, score desc) one
+       select distinct on (kind, id) * from every ${kind === undefined ? '' : `where kind = ${p.text(kind)}`} order by kind, id, rank, score desc) one
        order by rank, score desc, kind <> 'customer', kind, id limit ${most})`,
   ];
   const rows = await db.query<Omit<ThingFound, keyof Found> & Nearness>(

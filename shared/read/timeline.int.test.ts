@@ -5,8 +5,11 @@ import { readTimeline, timelineQuery } from './timeline.ts';
 
 const projections = useProjections();
 const { fold } = projections;
-const read = (customerId: string, limit = 200, after?: string) =>
-  readTimeline(projections.api, customerId, { limit, after, place });
+const read = async (name: string, limit = 200, after?: string) => {
+  const answer = await readTimeline(projections.api, name, { limit, after, place });
+  if (!answer.ok) throw new Error(answer.refusal);
+  return answer.value ?? { customerId: undefined, rows: [], next: undefined };
+};
 const titles = async (customerId: string) => (await read(customerId)).rows.map((row) => row.title);
 
 test('a timeline has what happened with the customer and with what is theirs, newest first', async () => {
@@ -71,7 +74,7 @@ test('a timeline has what happened with the customer and with what is theirs, ne
     'Payment of 2.00 EUR received on 2026-03-10',
   ];
   expect(await titles('C1')).toEqual(expected);
-  expect(await titles('C0')).toEqual(expected);
+  for (const name of ['C0', 'A1', 'N1', 'V1']) expect(await titles(name)).toEqual(expected);
   expect((await read('C1')).rows.find((row) => row.eventId === 'said')).toEqual({
     eventId: 'said',
     kind: 'conversation',
@@ -86,7 +89,11 @@ test('a timeline has what happened with the customer and with what is theirs, ne
   expect(others).toContain('Notification sent');
   expect(others).toContain('Payment of 1.00 EUR processed');
   expect(others).not.toContain('The customer wrote');
-  expect(await titles('nobody')).toEqual([]);
+  expect(await readTimeline(projections.api, 'nobody', { limit: 5, place })).toEqual({
+    ok: true,
+    value: undefined,
+  });
+  expect(await read('C3')).toMatchObject({ customerId: 'C3', rows: [{ title: 'Customer created' }] });
 });
 
 test('pages are complete, repeat nothing and do not shift', async () => {
@@ -110,6 +117,20 @@ test('pages are complete, repeat nothing and do not shift', async () => {
       [9, 8, 4, 3, 2, 1, 7, 6, 5].map((n) => `page-${n}`),
     );
     expect(new Set(found).size).toBe(found.length);
+  }
+});
+
+test('a page of somebody else, or one that was altered, is refused', async () => {
+  const { next } = await read('P1', 1);
+  for (const [name, after] of [
+    ['C1', next],
+    ['P1', `${next}x`],
+    ['P1', '2026-01-01T00:00:00Z'],
+  ] as const) {
+    expect(await readTimeline(projections.api, name, { after, limit: 1, place })).toEqual({
+      ok: false,
+      refusal: 'foreign_key',
+    });
   }
 });
 

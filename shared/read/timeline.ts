@@ -3,8 +3,12 @@
 // projection, where erasing takes it. An event without its sender's time is below all that have one.
 
 import type { Database } from '../database.ts';
+import { ok, type Result, refused } from '../result.ts';
 import { instant } from './as-text.ts';
+import type { ListRefusal } from './list.ts';
 import { loanNumbers } from './loans.ts';
+import { pageKeys, type TextPage } from './page.ts';
+import { customerNamed } from './resolve.ts';
 import {
   type Facts,
   type Place,
@@ -29,7 +33,8 @@ export interface TimelineEntry {
 
 // One filter over three indexes, so that an event that is found in several ways comes once.
 const statement = `
-  with ids as materialized (select servicing.same_customers($1) as id),
+  with me as materialized (${customerNamed('$1::text')}),
+  ids as materialized (select same.id from me cross join lateral servicing.same_customers(me.id) as same (id)),
   loan as materialized (
     select distinct account_id from servicing.loan_borrowers where customer_id in (select id from ids)
   ),
@@ -62,9 +67,9 @@ const statement = `
       and ($4::text is null or e.version < $4::text collate "C")
     order by e.version desc limit $5
   )
-  select p.event_id as "eventId", p.type, p.aggregate, p.version, ${instant('p.occurred_at')} as at,
+  select me.id as "customerId", p.event_id as "eventId", p.type, p.aggregate, p.version, ${instant('p.occurred_at')} as at,
     p.facts -> 'payload' as facts, c.author, c.content
-  from page p
+  from me left join page p on true
   left join lateral (
     select author, content from servicing.conversation_entries
     where p.aggregate like 'conversation:%' and conversation_id = substr(p.aggregate collate "default", 14) and event_id = p.event_id
@@ -73,6 +78,7 @@ const statement = `
   order by p.version desc`;
 
 interface Found {
+  customerId: string;
   eventId: string;
   type: string;
   aggregate: string;
@@ -83,27 +89,47 @@ interface Found {
   content: string | null;
 }
 
-/** What the statement is asked with. */
+type Nothing = { customerId: string; eventId: null };
+
+/** What the statement is asked with; `version` is where an earlier page ended. */
 export const timelineQuery = (
-  customerId: string,
-  after: string | undefined,
+  name: string,
+  version: string | undefined,
   limit: number,
 ): [text: string, params: unknown[]] => [
   statement,
-  [customerId, timelineTypes, timelinePatterns, after ?? null, limit + 1],
+  [name, timelineTypes, timelinePatterns, version ?? null, limit + 1],
 ];
 
-/** `customerId` is any id of theirs; `after` is the `next` of an earlier page. */
+export interface Timeline extends TextPage<TimelineEntry> {
+  /** Of the survivor. */
+  customerId: string;
+}
+
+const keys = pageKeys('timeline', 'text', 'text');
+
+/** By any name of theirs or of what is theirs; undefined where nobody has told of such a customer. */
 export async function readTimeline(
   db: Database,
-  customerId: string,
+  name: string,
   { after, limit, place }: { after?: string | undefined; limit: number; place: Place },
-): Promise<{ rows: TimelineEntry[]; next: string | undefined }> {
-  const found = await db.query<Found>(...timelineQuery(customerId, after, limit));
-  return {
-    rows: found.slice(0, limit).map((row) => entry(row, place)),
-    next: found.length > limit ? found[limit - 1]?.version : undefined,
-  };
+): Promise<Result<Timeline | undefined, ListRefusal>> {
+  const [customer, version] = (after === undefined ? undefined : keys.decode(after)) ?? [];
+  if (after !== undefined && customer === undefined) return refused('foreign_key');
+  // Somebody of whom nothing is told is one row without an event.
+  const found = await db.query<Found | Nothing>(...timelineQuery(name, version, limit));
+  const [first] = found;
+  if (!first) return ok(undefined);
+  const { customerId } = first;
+  // Who has been merged into somebody else since has another timeline.
+  if (customer !== undefined && customer !== customerId) return refused('foreign_key');
+  const events = found.filter((row): row is Found => row.eventId !== null);
+  const last = events.length > limit ? events[limit - 1] : undefined;
+  return ok({
+    customerId,
+    rows: events.slice(0, limit).map((row) => entry(row, place)),
+    next: last && keys.encode([customerId, last.version]),
+  });
 }
 
 function entry({ eventId, type, aggregate, at, facts, author, content }: Found, place: Place): TimelineEntry {

@@ -28,7 +28,7 @@ describe.each(runtimesAndContainer)('on %s', (runtime) => {
       await note(asked, {
         action: 'sign_in.failed',
         subject: { kind: 'user', id },
-        details: { reason: 'wrong_password' },
+        details: { because: 'wrong_password' },
       });
   });
 

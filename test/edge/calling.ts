@@ -1,4 +1,4 @@
-// How the story calls a route.
+// How the story asks: a route by its declared path, with what is put into it.
 
 import type { Example } from '../../workers/openapi.ts';
 import type { Answer } from './asking.ts';
@@ -12,5 +12,4 @@ export interface Asking extends Omit<Example, 'answer'> {
   unrecorded?: true;
 }
 
-/** By the route's own path. */
 export type Call = (route: string, asking?: Asking) => Promise<Answer>;

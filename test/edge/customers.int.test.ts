@@ -14,7 +14,7 @@ describe.each(runtimesAndContainer)('on %s', (runtime) => {
     read(world.edge, `/api/v1/customers/${encodeURIComponent(name)}`, as);
 
   beforeAll(async () => {
-    token = await world.newKey(['customers:read']);
+    token = await world.newKey(['customers:read', 'customers:personal']);
     await foldInto(world.db, [
       event('customer.created.v1', {
         customer_id: 'C/1 ü',

@@ -6,6 +6,7 @@ import type * as z from 'zod/mini';
 import { createApi } from '../../workers/api/main.ts';
 import { webhookRoutes } from '../../workers/api/webhook-routes.ts';
 import { createAuth } from '../../workers/auth/main.ts';
+import { sparse } from '../../workers/fields.ts';
 import { problemShape, problemsOf } from '../../workers/openapi.ts';
 import { problems } from '../../workers/problem.ts';
 import { type Declared, declaredIn } from '../../workers/route.ts';
@@ -42,7 +43,11 @@ interface Answered {
 }
 
 /** Undefined, or in words what the declaration says nothing of. */
-export function undescribed(route: Declared, { status, headers, body }: Answered): string | undefined {
+export function undescribed(
+  route: Declared,
+  { status, headers, body }: Answered,
+  isSparse = false,
+): string | undefined {
   const type = headers.get('content-type')?.split(';')[0]?.trim();
   if (type === 'application/problem+json') {
     const problem = problemShape.safeParse(body);
@@ -62,7 +67,7 @@ export function undescribed(route: Declared, { status, headers, body }: Answered
   if (shape === null || !/json/.test(type ?? '')) {
     return types.includes(type ?? '') ? undefined : `is not declared with ${type}`;
   }
-  return misfit(shape, body);
+  return misfit(isSparse ? sparse(shape, route.spec.query) : shape, body);
 }
 
 function misfit(shape: z.ZodMiniType, body: unknown): string | undefined {
@@ -76,8 +81,9 @@ function misfit(shape: z.ZodMiniType, body: unknown): string | undefined {
 
 /** Throws when a declared route answers something else than it says. */
 export function checkDescribed(url: string, method: string, answer: Answered): void {
-  const routes = routesOf(method, new URL(url).pathname);
-  const faults = routes.map((route) => undescribed(route, answer));
+  const { pathname, searchParams } = new URL(url);
+  const routes = routesOf(method, pathname);
+  const faults = routes.map((route) => undescribed(route, answer, searchParams.has('fields')));
   // Several Workers have one of a name: whichever was asked.
   if (faults.length > 0 && !faults.includes(undefined)) {
     throw new Error(`${method} ${routes[0]?.path} ${faults[0]}`);

@@ -205,31 +205,88 @@ async function whatWaits(call: Call, world: World): Promise<void> {
 }
 
 async function customersOf(call: Call, world: World): Promise<void> {
+  const at = (day: string) => ({ at: `${day}T09:30:00Z` });
   await foldInto(world.db, [
-    event('customer.created.v1', {
-      customer_id: 'C-1001',
-      cif: 'CIF000077',
-      first_name: 'Ana',
-      last_name: 'Ruiz',
-      email_address: 'ana@example.com',
-    }),
-    event('account.created.v1', {
-      account_id: 'A-42',
-      account_number: 'LN00001234',
-      customer_id: 'C-1001',
-      loan_amount: '300.00',
-      current_balance: '240.00',
-    }),
-    event('account.schedule.created.v1', {
-      account_id: 'A-42',
-      schedule_id: 'S-1',
-      payments: [
-        { payment_number: 1, due_date: '2020-01-01', amount: '50.00' },
-        { payment_number: 2, due_date: '2999-01-01', amount: '50.00' },
-      ],
-    }),
+    event(
+      'customer.created.v1',
+      {
+        customer_id: 'C-1001',
+        cif: 'CIF000077',
+        first_name: 'Ana',
+        last_name: 'Ruiz',
+        email_address: 'ana@example.com',
+        mobile_phone_number: '+34 600 000 001',
+      },
+      at('2026-10-01'),
+    ),
+    event(
+      'account.created.v1',
+      {
+        account_id: 'A-42',
+        account_number: 'LN00001234',
+        customer_id: 'C-1001',
+        status: 'ACTIVE',
+        loan_amount: '300.00',
+        current_balance: '240.00',
+        opened_date: '2026-10-02',
+      },
+      at('2026-10-02'),
+    ),
+    event(
+      'loan.aging.updated.v1',
+      { account_id: 'A-42', days_past_due: 14, arrears_amount: '50.00' },
+      at('2026-10-20'),
+    ),
+    event(
+      'account.schedule.created.v1',
+      {
+        account_id: 'A-42',
+        schedule_id: 'S-1',
+        payments: [
+          { payment_number: 1, due_date: '2020-01-01', amount: '50.00' },
+          { payment_number: 2, due_date: '2999-01-01', amount: '50.00' },
+        ],
+      },
+      at('2026-10-02'),
+    ),
+    event(
+      'user_input',
+      { text: 'May I pay on Friday?' },
+      { ...at('2026-10-21'), id: 'said-1', conversation_id: 'V-7', user_id: 'C-1001' },
+    ),
+    event(
+      'assistant_response',
+      { text: 'Friday is fine.' },
+      { ...at('2026-10-22'), id: 'said-2', conversation_id: 'V-7' },
+    ),
   ]);
-  await call('GET /api/v1/customers/:id', { params: { id: 'C-1001' } });
+  const id = { id: 'C-1001' };
+  await call('GET /api/v1/customers', { query: { sort: 'name', limit: '20' } });
+  await call('GET /api/v1/customers/:id', { params: id });
+  await call('GET /api/v1/customers/:id/timeline', { params: id, query: { limit: '3' } });
+  await call('GET /api/v1/search', { query: { q: 'ana ruis' } });
+  await call('GET /api/v1/accounts', { query: { status: 'active', sort: 'daysPastDue' } });
+  await call('GET /api/v1/accounts/:id', { params: { id: 'LN00001234' } });
+  await call('GET /api/v1/accounts/:id/schedule', {
+    params: { id: 'A-42' },
+    query: { fields: 'dueOn,state' },
+  });
+  await call('GET /api/v1/loans/delinquent', { query: { dpd: '7' } });
+  await call('GET /api/v1/conversations', { query: { customer: 'CIF000077' } });
+  await call('GET /api/v1/conversations/:id', { params: { id: 'V-7' } });
+  await call('GET /api/v1/stats/overview', { unrecorded: true });
+
+  await call('GET /api/customers/:cif', { params: { cif: 'CIF000077' } });
+  await call('GET /api/customers/:cif/loans', { params: { cif: 'CIF000077' } });
+  await call('GET /api/loans/delinquent', { query: { dpd: '7', status: 'active' } });
+  await call('GET /api/loans/:accountNumber', { params: { accountNumber: 'LN00001234' } });
+  const customer = { customerId: 'C-1001' };
+  await call('GET /api/customer/:customerId', { params: customer });
+  await call('GET /api/customer/:customerId/loan-accounts', { params: customer });
+  await call('GET /api/customer/:customerId/conversations', { params: customer });
+  await call('GET /api/search/customers', { query: { q: 'ana ruiz' } });
+  await call('GET /api/search/loan-accounts', { query: { q: 'LN00001234' } });
+  await call('GET /api/search/conversations', { query: { q: 'V-7' } });
 }
 
 /** The same again from run to run: ids by their order, instants of today as one, this run's people and keys as examples. */
@@ -257,14 +314,18 @@ export function normalised(examples: Examples): Examples {
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJydXRoIn0.c2lnbmF0dXJl')
       .replace(/^(rt_)?[\w-]{43}$/, '$1w9cJq0nQ4dG2yV7sZ1mX5rT8bL3kH6pF0aE9uO2iNvY')
       .replace(/\b[A-Z2-7]{32}\b/g, 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP')
+      .replace(/^\d{6}$/, '492039')
+      // Where a page ends, by its time.
+      .replace(/^MjAy[\w+/]{20,}=*$/, 'MjAyNi0xMS0yNFQwOTowMDowMC4wMDBafA==')
       .replace(/key:[0-9a-z]{12}/g, 'key:8aiaut4sy0oq')
       .replace(/person-\d+/g, 'ruth')
       .replace(/Person \d+/g, 'Ruth Okafor')
       .replace(/^127\.0\.0\.1$/, '203.0.113.7');
   const prefix = '8aiaut4sy0oq';
   const fixed: Record<string, string> = {
-    ...{ code: '492039', next: 'MjAyNi0xMS0yNFQwOTowMDowMC4wMDBafA==' },
-    ...{ prefix, replaces: prefix, replacedBy: 'p3k7m0v2x9qd' },
+    prefix,
+    replaces: prefix,
+    replacedBy: 'p3k7m0v2x9qd',
   };
   const of = (value: unknown): unknown => {
     if (typeof value === 'string') return textOf(value);

@@ -3,22 +3,29 @@
 
 import { Hono } from 'hono';
 import { createApp, type RequestContext, refuse, type Scope } from '../app.ts';
+import { conditionalReads } from '../etag.ts';
 import { declaredIn } from '../route.ts';
 import { allowedOrigins, securityHeaders } from '../shield.ts';
+import { accountRoutes, loanRoutes } from './accounts.ts';
 import { auditRoutes } from './audit.ts';
 import { conflictRoutes } from './conflicts.ts';
+import { conversationRoutes } from './conversations.ts';
 import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { jobRoutes } from './jobs.ts';
 import { noticeRoutes } from './notices.ts';
+import { overviewRoutes } from './overview.ts';
 import { paymentRoutes } from './payments.ts';
 import { referenceRoutes } from './reference.ts';
 import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 import { reportPages } from './report-pages.ts';
 import { reversalRoutes } from './reversals.ts';
+import { searchRoutes } from './search.ts';
+import { servicingAppRoutes } from './servicing-app.ts';
 import { stagingRoutes } from './staging.ts';
 import { systemRoutes } from './system.ts';
+import { unversionedCustomerRoutes } from './unversioned-customers.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 
 /** In one chain, so that their types reach the client. */
@@ -29,9 +36,16 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payments', paymentRoutes)
   .route('/api/v1/payment-conflicts', conflictRoutes)
   .route('/api/v1/customers', customerRoutes)
+  .route('/api/v1/search', searchRoutes)
+  .route('/api/v1/accounts', accountRoutes)
+  .route('/api/v1/loans', loanRoutes)
+  .route('/api/v1/conversations', conversationRoutes)
+  .route('/api/v1/stats', overviewRoutes)
   .route('/api/v1/jobs', jobRoutes)
   .route('/api/v1/payment-reversals', reversalRoutes)
   .route('/api/payments', unversionedPaymentRoutes)
+  .route('/api', unversionedCustomerRoutes)
+  .route('/api', servicingAppRoutes)
   .route('/api/v1/payment-notices', noticeRoutes)
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
   .route('/api/v1/dead-letters', deadLetterRoutes)
@@ -65,6 +79,7 @@ export function createApi() {
   }
   app.get('/.well-known/jwks.json', passOn('auth'));
 
+  app.use(conditionalReads);
   app.route('/', apiRoutes);
   app.route(
     '/',

@@ -9,15 +9,13 @@ import { type PaymentFilter, type PaymentRow, readPayments } from '../../shared/
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
-import { page } from './pages.ts';
+import { exactNumber } from './exact-number.ts';
+import { linkNext, page } from './pages.ts';
 import { filterOf, filterParameters } from './payments.ts';
 import { createPaymentRecorder } from './record-payment.ts';
 import { route } from './route.ts';
 import { exportedPayment, unversionedPayment, unversionedPaymentWhole } from './shapes/payments.ts';
 import { idempotencyKey, paymentRequest } from './shapes/requests.ts';
-
-/** Decimal text as a JSON number with the same digits. */
-const exactNumber = (amount: string | null) => amount && readExactJson(amount);
 
 const payment = (row: PaymentRow | PaymentDetails) => ({
   id: row.id,
@@ -52,11 +50,7 @@ async function list(c: RequestContext<ApiSettings>, by: PaymentFilter['by'], que
   const filter = filterOf(by, asked, timeZone);
   const { rows, next } = await readPayments(openDatabase(database), filter, after, limit);
   const following = page(rows.map(payment), next);
-  if (following.next !== null) {
-    const url = new URL(c.req.url);
-    url.searchParams.set('after', following.next);
-    c.header('link', `<${url.pathname}${url.search}>; rel="next"`);
-  }
+  linkNext(c, following.next);
   return c.json(following.data);
 }
 

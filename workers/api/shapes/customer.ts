@@ -1,29 +1,13 @@
-// A customer as they are answered.
+// Customers, what is found of them and what happened with them, as they are answered.
 
 import * as z from 'zod/mini';
-import { calendarDay, currency, decimal, instant } from './values.ts';
+import { instalment, lastPayment } from './loans.ts';
+import { currency, decimal, instant } from './values.ts';
 
 const text = z.nullable(z.string());
 const sum = { amount: z.nullable(decimal), currency: z.nullable(currency) };
 const counted = <S extends z.ZodMiniType>(latest: S) =>
   z.object({ count: z.int(), latest: z.nullable(latest) });
-
-const instalment = z.object({
-  paymentNumber: z.int(),
-  dueOn: z.nullable(calendarDay),
-  ...sum,
-  state: z.enum(['paid', 'missed', 'partial', 'scheduled']),
-  status: text,
-  paidAmount: decimal,
-  receivedAmount: decimal,
-});
-
-const lastPayment = z.object({
-  at: instant,
-  ...sum,
-  source: z.enum(['account', 'processed', 'received']),
-  reference: text,
-});
 
 const loan = z.object({
   accountId: z.string(),
@@ -128,4 +112,52 @@ export const customer = z.object({
   openRequests: z.array(approval),
   cases: counted(collectionCase),
   openCases: z.array(collectionCase),
+});
+
+/** How near what was found is to what was looked for. */
+const found = {
+  match: z.enum(['exact', 'beginning', 'alike']),
+  matchedBy: z.enum([
+    ...(['id', 'accountNumber', 'paymentReference', 'applicationNumber', 'phone', 'email', 'name'] as const),
+  ]),
+  score: z.number(),
+};
+
+/** In lists; where something was looked for, with how near it is. */
+export const listedCustomer = z.object({
+  customerId: z.string(),
+  cif: text,
+  fullName: text,
+  emailAddress: text,
+  mobilePhoneNumber: text,
+  dateOfBirth: text,
+  verified: z.boolean(),
+  toldAt: z.nullable(instant),
+  loans: z.int(),
+  daysPastDue: z.nullable(z.int()),
+  ...z.partial(z.object(found)).shape,
+});
+
+export const foundThing = z.object({
+  kind: z.enum(['customer', 'account', 'payment', 'conversation', 'application']),
+  id: z.string(),
+  number: text,
+  status: text,
+  customerId: text,
+  fullName: text,
+  ...found,
+});
+
+export const timelineEntry = z.object({
+  eventId: z.string(),
+  kind: z.enum([
+    ...(['customer', 'application', 'conversation', 'assessment', 'decision', 'account'] as const),
+    ...(['schedule', 'payment', 'approval', 'notification', 'statement', 'collection'] as const),
+  ]),
+  type: z.string(),
+  title: z.string(),
+  at: z.nullable(instant),
+  about: z.object({ kind: z.string(), id: z.string() }),
+  author: text,
+  words: text,
 });

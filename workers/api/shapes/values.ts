@@ -20,6 +20,12 @@ export const currency = z.string().check(z.meta({ pattern: '^[A-Z]{3}$' }));
 /** Whatever it is, with the digits it was sent with. */
 export const metadata = z.record(z.string(), z.unknown());
 
+/** In a query. */
+export const truth = z.pipe(
+  z.enum(['true', 'false'], 'expected true or false'),
+  z.transform((text) => text === 'true'),
+);
+
 export const pageOf = <S extends z.ZodMiniType>(row: S) =>
   z.object({ data: z.array(row), next: z.nullable(z.string()) });
 

@@ -1,0 +1,46 @@
+// Whom a caller sees, and how. Nobody is responsible for a customer, so a permission for one's own or one's team's reaches
+// none of them, and is answered like none at all. What names people is masked without `customers:personal`; with it every
+// read is in the audit trail, written by the statement that reads.
+
+import { routePath } from 'hono/route';
+import { auditing, type Shown } from '../../shared/audit/auditing.ts';
+import type { NewEntry, Resolved } from '../../shared/audit/entry.ts';
+import type { Database } from '../../shared/database.ts';
+import type { RequestContext } from '../app.ts';
+import { askerOf } from '../caller.ts';
+import { openDatabase } from '../database.ts';
+import type { ApiSettings } from './env.ts';
+
+type C = RequestContext<ApiSettings>;
+
+/** For what names nobody; undefined for whom nothing is there. */
+export const unnamedReads = (c: C): Database | undefined =>
+  c.get('caller').grants.get('customers:read') === 'all'
+    ? openDatabase(c.get('settings').database)
+    : undefined;
+
+export interface Sight {
+  /** For one statement. */
+  db: Database;
+  masked: boolean;
+  /** A thing as the caller sees it. */
+  seen<T>(thing: T, mask: (thing: T) => T): T;
+}
+
+/** Whom the read is about: one customer, or those of its rows. Undefined for whom nothing is there. */
+export function sightOf(c: C, whom: Resolved | Shown): Sight | undefined {
+  const db = unnamedReads(c);
+  if (!db || c.get('caller').grants.get('customers:personal') !== 'all') {
+    return db && { db, masked: true, seen: (thing, mask) => mask(thing) };
+  }
+  const entry: NewEntry = {
+    action: 'customer.read',
+    subject: { kind: 'customer', id: 'by' in whom ? whom : null },
+    details: { route: routePath(c, -1) },
+  };
+  const audited = auditing(db, askerOf(c), entry, 'by' in whom ? undefined : whom);
+  return { db: audited, masked: false, seen: (thing) => thing };
+}
+
+/** The rows of a list, each of which has the customer it is about. */
+export const customersOf = (limit: number): Shown => ({ id: '"customerId"', atMost: limit });

@@ -57,3 +57,9 @@ test('an answer of some fields is described by the sparse schema, and by no othe
   expect(loose.safeParse({ data: [] }).success).toBe(false);
   expect(sparse(page, z.object({ q: z.string() }))).toBe(page);
 });
+
+test('a path through a record leads nowhere else', () => {
+  expect(asked('tags.__proto__.at,tags.constructor.at')).toEqual({ tags: {} });
+  expect(({} as { at?: unknown }).at).toBe(undefined);
+  expect((Object as { at?: unknown }).at).toBe(undefined);
+});

@@ -38,8 +38,11 @@ const isKnown = (schema: z.ZodMiniType, path: string): boolean => {
   return at !== undefined;
 };
 
+/** Without a prototype: a record may be asked for any name, "__proto__" too. */
+const nothing = (): { [name: string]: Wanted } => Object.create(null);
+
 function wantedOf(paths: readonly string[]): Wanted {
-  const wanted: { [name: string]: Wanted } = {};
+  const wanted = nothing();
   for (const path of paths) {
     const names = path.split('.');
     let at = wanted;
@@ -47,7 +50,7 @@ function wantedOf(paths: readonly string[]): Wanted {
       if (at[name] === true) break;
       if (i === names.length - 1) at[name] = true;
       else {
-        at[name] ??= {};
+        at[name] ??= nothing();
         at = at[name] as { [name: string]: Wanted };
       }
     }

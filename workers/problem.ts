@@ -48,6 +48,7 @@ export const problems = {
   rate_limited: [429, 'Too many requests from this source'],
   too_many_attempts: [429, 'Too many attempts to sign in'],
   internal_error: [500, 'Internal error'],
+  directory_away: [503, 'The directory cannot be asked now'],
   unavailable: [503, 'A part that this request needs is away'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

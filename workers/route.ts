@@ -39,6 +39,8 @@ export interface RouteSpec {
   exactNumbers?: boolean | undefined;
   /** Describes a body that the handler reads itself. */
   bodyShape?: z.ZodMiniType | undefined;
+  /** In words, where such a body has other limits than usual. */
+  bodyLimits?: string | undefined;
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;

@@ -205,3 +205,29 @@ test('the role that asks providers may claim notices and record, and see no reje
   });
   expect(Object.keys(rights)).not.toContain('payment_service.rejected_bodies');
 });
+
+test('the auth role reaches staff and the audit trail that it only adds to, and no payment, customer or event', async () => {
+  const rights = await rightsOf('recoup_auth');
+  const others = Object.keys(rights).filter((object) => !/^(staff|audit)\./.test(object));
+  expect(others).toEqual([]);
+  expect(rights['audit.entries']).toEqual(['INSERT', 'SELECT']);
+  expect(rights['staff.sign_in_attempts']).toBe(undefined);
+  expect(rights['staff.known_devices']).toBe(undefined);
+  expect(rights['staff.users']).not.toContain('DELETE');
+});
+
+test('the publisher’s role reaches messages, and what tells that it lives', async () => {
+  const rights = await rightsOf('recoup_publisher');
+  expect(Object.keys(rights).filter((object) => !/^(outbox|operations)\./.test(object))).toEqual([]);
+});
+
+test('no role owns anything, makes anything, or passes what protects rows', async () => {
+  const able = await owner.query(
+    `select rolname from pg_roles where rolname like 'recoup\\_%'
+       and (rolsuper or rolcreaterole or rolcreatedb or rolbypassrls or rolreplication
+         or has_database_privilege(rolname, current_database(), 'CREATE')
+         or exists (select from pg_class where relowner = pg_roles.oid)
+         or exists (select from pg_namespace n where nspname !~ '^pg_' and has_schema_privilege(rolname, n.oid, 'CREATE')))`,
+  );
+  expect(able).toEqual([]);
+});

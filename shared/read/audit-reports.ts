@@ -97,6 +97,9 @@ export const reports: Record<ReportName, Report> = {
   },
 };
 
+/** Else it is about entries of the audit trail. */
+export const isAboutKeys = (name: ReportName): boolean => reports[name].entries === undefined;
+
 export const columnsOf = (name: ReportName): string[] => Object.keys(reports[name].columns);
 
 export async function readReport(

@@ -5,7 +5,7 @@ import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
 import type { Caller } from './caller.ts';
 import { readRoles } from './role-store.ts';
-import { mayGivePassword, mayManage, type User, type UserRefusal } from './user.ts';
+import { mayManage, mayReset, type User, type UserRefusal } from './user.ts';
 import { findUser, saveFirstPassword } from './user-store.ts';
 
 export type GivePasswordRefusal = { kind: 'unknown_user' } | { kind: 'not_by_password' } | UserRefusal;
@@ -20,7 +20,7 @@ export async function givePassword(
     const [user, roles] = await Promise.all([findUser(db, id), readRoles(db)]);
     if (!user || !mayManage(caller, user)) return refused({ kind: 'unknown_user' });
     if (user.source !== 'password') return refused({ kind: 'not_by_password' });
-    const allowed = mayGivePassword(caller, user, roles);
+    const allowed = mayReset(caller, user, roles);
     if (!allowed.ok) return allowed;
     if (await saveFirstPassword(db, user, hash)) {
       return ok({ ...user, version: user.version + 1, mustChangePassword: true });

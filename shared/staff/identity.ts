@@ -21,3 +21,15 @@ export interface Identity {
  * An administrator helps with both by making the person known beforehand, under another name.
  */
 export type IdentityRefusal = 'no_role' | 'deactivated' | 'name_taken' | 'unusable_name';
+
+const nameLimit = 200;
+const emailLimit = 320;
+const inOneLine = (text: string) => text.replace(/[\p{Cc}\p{Cs}]+/gu, ' ').trim();
+
+/** As a name is kept; without half a character at its end. */
+export const keptName = (text: string): string => [...inOneLine(text)].slice(0, nameLimit).join('').trim();
+
+export function keptEmail(text: string | null): string | null {
+  const email = inOneLine(text ?? '');
+  return email !== '' && email.length <= emailLimit ? email : null;
+}

@@ -71,23 +71,23 @@ export async function confirmTotp(
 }
 
 /**
- * Of this person, where `team` is given only if they are of that team. `step`: of the code that allows it; undefined
- * where somebody else may. False when there is none to remove, or the code was used.
+ * Of this person, where `version` is given only if they are still of it. `step`: of the code that allows it; undefined
+ * where somebody else may. False when there is none to remove, they have changed, or the code was used.
  */
 export async function removeTotp(
   db: Database,
-  { username, team }: { username: string; team?: string },
+  { username, version }: { username: string; version?: number },
   step: number | undefined,
 ): Promise<boolean> {
   const rows = await db.query(
     `with removed as (
        delete from staff.totp t using staff.users u
-       where u.id = t.user_id and u.username = $1 and ($3::text is null or u.team = $3)
+       where u.id = t.user_id and u.username = $1 and ($3::int is null or u.version = $3)
          and t.confirmed_at is not null and ($2::bigint is null or t.last_step < $2::bigint)
        returning u.username
      )
      select audit.add('totp.removed', 'user', username, null, null, null) from removed`,
-    [username, step ?? null, team ?? null],
+    [username, step ?? null, version ?? null],
   );
   return rows.length > 0;
 }

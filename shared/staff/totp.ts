@@ -5,6 +5,7 @@ import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
 import type { Caller, Person } from './caller.ts';
 import { findTotp, removeTotp, saveTotp } from './password-store.ts';
+import { readRoles } from './role-store.ts';
 import {
   type Credentials,
   confirmCredentials,
@@ -12,6 +13,8 @@ import {
   type SignInRefusal,
   type SignInTools,
 } from './sign-in.ts';
+import { mayManage, mayReset, type UserRefusal } from './user.ts';
+import { findUserNamed } from './user-store.ts';
 
 export { confirmTotp } from './password-store.ts';
 
@@ -48,10 +51,19 @@ export async function removeOwnTotp(
   return removed ? ok(undefined) : refused({ reason: 'failed' });
 }
 
-/** Somebody else's, as far as the caller's permission to manage people reaches. False when there is none there. */
-export async function removeTotpOf(db: Database, caller: Caller, username: string): Promise<boolean> {
-  const reach = caller.grants.get('users:manage');
-  if (reach === 'all') return removeTotp(db, { username }, undefined);
-  const team = caller.kind === 'user' ? caller.team : null;
-  return reach === 'team' && team !== null && removeTotp(db, { username, team }, undefined);
+/**
+ * Somebody else's, who has lost it. One's own is not removed like this, because a stolen session would be enough; nor
+ * that of somebody who may do more. Refused with nothing when there is none, or they were changed meanwhile.
+ */
+export async function removeTotpOf(
+  db: Database,
+  caller: Caller,
+  username: string,
+): Promise<Result<void, UserRefusal | undefined>> {
+  const [user, roles] = await Promise.all([findUserNamed(db, username), readRoles(db)]);
+  if (!user || !mayManage(caller, user)) return refused(undefined);
+  const allowed = mayReset(caller, user, roles);
+  if (!allowed.ok) return allowed;
+  const removed = await removeTotp(db, { username, version: user.version }, undefined);
+  return removed ? ok(undefined) : refused(undefined);
 }

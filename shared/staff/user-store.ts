@@ -25,6 +25,13 @@ export async function findUser(db: Database, id: string): Promise<User | undefin
   return row;
 }
 
+export async function findUserNamed(db: Database, username: string): Promise<User | undefined> {
+  const [row] = await db.query<User>(`select ${columns} from staff.users person where username = $1`, [
+    username,
+  ]);
+  return row;
+}
+
 /** By user name, from behind the one that the last page ended with. */
 export const findUsers = (
   db: Database,

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { Caller } from './caller.ts';
 import { grantsFrom, mayShape, type Role, rolesOfTheCode, worthOf } from './role.ts';
 import { grantsOf } from './roles.ts';
-import { mayChange, mayGive, mayGivePassword, mayManage, type User, type UserChange } from './user.ts';
+import { mayChange, mayGive, mayManage, mayReset, type User, type UserChange } from './user.ts';
 
 const deskRole = (permissions: Parameters<typeof grantsFrom>[0]): Role => ({
   ...{ name: 'desk', description: 'Desk', builtIn: false, version: 1 },
@@ -73,9 +73,9 @@ test('nobody touches somebody who may do more: not their name, roles, status or 
   for (const change of [{ displayName: 'X' }, { roles: [] }, { status: 'deactivated' as const }, {}]) {
     expect(refusal(mayChange(desk, target, change, roles))).toBe('beyond_own_rights');
   }
-  expect(refusal(mayGivePassword(desk, target, roles))).toBe('beyond_own_rights');
-  expect(mayGivePassword(desk, someone(['desk']), roles)).toEqual({ ok: true });
-  expect(refusal(mayGivePassword(admin, someone(['admin'], { id: 'caller' }), roles))).toBe('own_rights');
+  expect(refusal(mayReset(desk, target, roles))).toBe('beyond_own_rights');
+  expect(mayReset(desk, someone(['desk']), roles)).toEqual({ ok: true });
+  expect(refusal(mayReset(admin, someone(['admin'], { id: 'caller' }), roles))).toBe('own_rights');
 });
 
 test('whoever manages a team makes and moves nobody beside it', () => {

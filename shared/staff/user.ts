@@ -97,12 +97,8 @@ export function mayChange(
   return moves || added.length > 0 ? mayGive(caller, { team, roles: added }, roles) : ok(undefined);
 }
 
-/** Whether the caller may give this person, whom they may manage, a new first password. */
-export function mayGivePassword(
-  caller: Caller,
-  user: User,
-  roles: readonly Role[],
-): Result<void, UserRefusal> {
+/** Whether the caller may take away what this person, whom they may manage, signs in with: password, second factor. */
+export function mayReset(caller: Caller, user: User, roles: readonly Role[]): Result<void, UserRefusal> {
   return isSelf(caller, user) ? refused({ kind: 'own_rights' }) : mayTakeInHand(caller, user, roles);
 }
 

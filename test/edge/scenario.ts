@@ -340,9 +340,11 @@ export function normalised(examples: Examples): Examples {
       .replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z?/g, instantOf)
       .replace(/\brk_[0-9a-z]{12}_[\w-]{43}/g, 'rk_8aiaut4sy0oq_iXqnt3kOyU6Y7YWkpjpNuUmkQnpWKzmKIghwJcL9Uo7')
       .replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, 'eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJydXRoIn0.c2lnbmF0dXJl')
-      .replace(/^[\w-]{43}$/, 'w9cJq0nQ4dG2yV7sZ1mX5rT8bL3kH6pF0aE9uO2iNvY')
+      .replace(/^(rt_)?[\w-]{43}$/, '$1w9cJq0nQ4dG2yV7sZ1mX5rT8bL3kH6pF0aE9uO2iNvY')
       .replace(/\b[A-Z2-7]{32}\b/g, 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP')
       .replace(/^\d{6}$/, '492039')
+      // Where a page ends, by its time.
+      .replace(/^MjAy[\w+/]{20,}=*$/, 'MjAyNi0xMS0yNFQwOTowMDowMC4wMDBafA==')
       .replace(/key:[0-9a-z]{12}/g, 'key:8aiaut4sy0oq')
       .replace(/person-\d+/g, 'ruth')
       .replace(/Person \d+/g, 'Ruth Okafor')

@@ -5,16 +5,18 @@ import * as z from 'zod/mini';
 import { auditing } from '../../shared/audit/auditing.ts';
 import { calendarDate, parseInstant } from '../../shared/calendar-date.ts';
 import type { Database } from '../../shared/database.ts';
+import { isUuid } from '../../shared/id.ts';
 import { type AuditPlace, readAuditEntries } from '../../shared/read/audit.ts';
 import {
   columnsOf,
+  isAboutKeys,
   type ReportFilter,
   type ReportName,
   readReport,
   reportNames,
 } from '../../shared/read/audit-reports.ts';
 import { csvLine } from '../../shared/read/csv.ts';
-import type { RequestContext, Scope } from '../app.ts';
+import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { askerOf } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import type { ApiSettings } from './env.ts';
@@ -42,25 +44,28 @@ const span = {
 };
 
 const encode = ({ at, id }: AuditPlace): string => btoa(`${at}|${id}`);
-const placePattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\|(\d{1,18}|[0-9a-f-]{36})$/;
+const placePattern = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\|(.+)$/;
+const isNumber = (id: string) => /^\d{1,18}$/.test(id);
 function decode(text: string): AuditPlace | undefined {
   try {
     const [, at, id] = placePattern.exec(atob(text)) ?? [];
-    return at && id && parseInstant(at, 'UTC') ? { at, id } : undefined;
+    return at && id && parseInstant(at, 'UTC') && (isNumber(id) || isUuid(id)) ? { at, id } : undefined;
   } catch {
     return undefined;
   }
 }
-const after = z.optional(
-  z.string().check(
-    z.refine((text) => decode(text) !== undefined, 'expected the `next` of an earlier page'),
-    z.meta({ description: 'The `next` of an earlier page' }),
-  ),
-);
+const notAPlace = 'expected the `next` of an earlier page';
+const after = (isId: (id: string) => boolean) =>
+  z.optional(
+    z.string().check(
+      z.refine((text) => isId(decode(text)?.id ?? ''), notAPlace),
+      z.meta({ description: 'The `next` of an earlier page' }),
+    ),
+  );
 
 const entryParameters = z.object({
   limit: pageParameters.limit,
-  after,
+  after: after(isNumber),
   ...span,
   actor: word(200),
   action: z.optional(
@@ -87,7 +92,7 @@ const entryParameters = z.object({
 const daysDefault = 90;
 export const reportParameters = z.object({
   limit: pageParameters.limit,
-  after,
+  after: after((id) => id !== ''),
   ...span,
   actor: word(200),
   subject: word(1_000),
@@ -136,6 +141,13 @@ function reportAsked(c: C, name: ReportName, { limit, after: place, ...query }: 
   };
   const audited = auditing(database(c), askerOf(c), entry);
   return { filter, audited, limit, place: place === undefined ? undefined : decode(place) };
+}
+
+/** The answer to a place in a report of the other kind of lines. */
+export function refusedPlace(c: C, name: ReportName, { after: text }: ReportQuery): Response | undefined {
+  const place = text === undefined ? undefined : decode(text);
+  if (!place || isUuid(place.id) === isAboutKeys(name)) return undefined;
+  return refuse(c, 'invalid_query', { errors: [{ field: 'after', code: 'invalid', message: notAPlace }] });
 }
 
 /** A page of a report, and its reader is written down. */
@@ -219,6 +231,8 @@ export const auditRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const name = c.req.param('report') as ReportName;
         const query = c.req.valid('query');
+        const foreign = refusedPlace(c, name, query);
+        if (foreign) return foreign;
         return wantsCsv(c, query)
           ? reportAsCsv(c, name, query)
           : c.json(await readReportPage(c, name, query, 'json'));

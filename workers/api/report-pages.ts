@@ -11,7 +11,7 @@ import {
   reports,
 } from '../../shared/read/audit-reports.ts';
 import type { RequestContext, Scope } from '../app.ts';
-import { readReportPage, reportParameters } from './audit.ts';
+import { readReportPage, refusedPlace, reportParameters } from './audit.ts';
 import type { ApiSettings } from './env.ts';
 import { route } from './route.ts';
 
@@ -208,6 +208,8 @@ ${reportNames.map(
       async (c) => {
         const name = c.req.param('report') as ReportName;
         const query = withoutEmpty(c.req.valid('query'));
+        const foreign = refusedPlace(c, name, query);
+        if (foreign) return foreign;
         const { data, next } = await readReportPage(c, name, query, 'page');
         const csv = linkTo(`/api/v1/audit/reports/${name}`, query, { format: 'csv' });
         const content = html`<p>${reports[name].about}</p>

@@ -10,6 +10,7 @@ import type { From, SignInRefusal, SignInTools } from '../../shared/staff/sign-i
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
 import { sessionCookie } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { askDirectory } from './ask-directory.ts';
 import type { AuthSettings } from './env.ts';
 import { stepOfCode } from './totp-code.ts';
 
@@ -21,7 +22,7 @@ const devicePattern = /^[0-9A-Za-z_-]{43}$/;
 const daySeconds = 86_400;
 const deviceLimit = 200;
 
-const isPlain = z.refine<string>((text) => !/\p{Cc}/u.test(text), 'has control characters');
+const isPlain = z.refine<string>((text) => !/[\p{Cc}\p{Cs}]/u.test(text), 'has control characters');
 export const typedName = z.string().check(z.minLength(1), z.maxLength(320), isPlain);
 export const typedPassword = z.string().check(z.minLength(1), z.maxLength(1_024));
 export const typedCode = z.optional(z.string().check(z.maxLength(16)));
@@ -33,7 +34,7 @@ export const credentialsShape = z.object({
 });
 
 export function signInTools(c: Ctx): SignInTools {
-  const { database, scrypt, signInKeys } = c.get('settings');
+  const { database, scrypt, signInKeys, directory, groupRoles } = c.get('settings');
   return {
     ask: (actor) =>
       openDatabase(database, { actor, address: clientAddress(c), requestId: c.get('requestId') }),
@@ -41,6 +42,7 @@ export function signInTools(c: Ctx): SignInTools {
     keyedHash: signInKeys.hash,
     totpStep: async (secret, userId, code) =>
       stepOfCode(await signInKeys.decrypt(secret, userId), code, Date.now()),
+    directory: directory && { ask: (credentials) => askDirectory(directory, credentials), groupRoles },
   };
 }
 

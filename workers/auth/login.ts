@@ -39,7 +39,7 @@ export const loginRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         body: credentialsShape,
         answers: { 200: personShape },
-        problems: ['cross_site', 'sign_in_failed', 'code_required', 'too_many_attempts'],
+        problems: ['cross_site', 'sign_in_failed', 'code_required', 'too_many_attempts', 'directory_away'],
       },
       async (c) => {
         // Another site could sign its visitors in as somebody else, and read what they do then.

@@ -29,8 +29,9 @@ function upTo(last: number): number[] {
   return Array.from({ length: last }, (_, i) => i + 1);
 }
 
-const rows = [...read('docs/security.md').matchAll(/^\| (\d[^|]*?) +\| ([^|]+?) +\| ([^|]+?) +\|$/gm)].map(
-  ([, numbers, asked, shown]) => ({ numbers: numbers as string, asked, shown: shown as string }),
+/** `- **1.2.3, 1.2.4** What it asks.` and, indented below, what shows it. */
+const rows = [...read('docs/security.md').matchAll(/^- \*\*([\d., ]+)\*\* .+\.\n((?: {2}.+\n)+)/gm)].map(
+  ([, numbers, shown]) => ({ numbers: numbers as string, shown: shown as string }),
 );
 const shownBy = /`([\w./-]+\.test\.ts)` “([^”]+)”/g;
 

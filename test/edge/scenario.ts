@@ -310,7 +310,7 @@ async function viewsOf(call: Call): Promise<void> {
   const { body } = await call('POST /api/v1/views', { body: view });
   const params = { id: body.id };
   const headers = { 'if-match': '"1"' };
-  await call('PUT /api/v1/views/:id', { params, body: { ...view, sharedWith: 'everybody' }, headers });
+  await call('PUT /api/v1/views/:id', { params, body: { ...view, query: { channel: 'branch' } }, headers });
   await call('GET /api/v1/views', { query: { list: 'payments' } });
   await call('GET /api/v1/views/:id', { params });
   const other = await call('POST /api/v1/views', { body: { ...view, name: 'By hand' } });

@@ -30,11 +30,12 @@ async function run(): Promise<void> {
       throw new Error(
         `nobody has told about a customer ${request.customerId} (--customer expects the customer_id, no other name)`,
       );
-    const { customers, subjects, events, aggregates, deadLetters, waiting, shared } = answer.value;
+    const { customers, subjects, events, aggregates, deadLetters, notes, waiting, shared } = answer.value;
     console.log(`erased: ${customers.join(', ')}${subjects === 0 ? ' (had been erased before)' : ''}`);
     console.log(`keys deleted: ${subjects}`);
     console.log(`events without names now: ${events}, which tell about ${aggregates} aggregates`);
     console.log(`dead letters deleted: ${deadLetters}`);
+    console.log(`notes deleted: ${notes}`);
     console.log(`waiting events folded without names: ${waiting}`);
     for (const key of shared) console.log(`keeps its key, being somebody else's as well: ${key}`);
   } finally {

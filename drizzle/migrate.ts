@@ -20,6 +20,7 @@ export const roles = [
   'recoup_drain',
   'recoup_edge',
   'recoup_projector',
+  'recoup_directory',
 ] as const;
 export type Role = (typeof roles)[number];
 

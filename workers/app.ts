@@ -10,6 +10,7 @@ import { createLog, errorFields, type Log, type LogLevel } from '../shared/log.t
 import { fineBuckets } from '../shared/metrics.ts';
 import { SettingsFault } from '../shared/settings.ts';
 import type { Caller } from '../shared/staff/caller.ts';
+import { DirectoryAway } from '../shared/staff/directory-away.ts';
 import { BusyFault } from '../shared/staff/password-hash.ts';
 import { Afterwards } from './afterwards.ts';
 import { type ProblemCode, type ProblemDetails, problem } from './problem.ts';
@@ -118,6 +119,10 @@ export function createApp<Settings extends CommonSettings>(
     if (error instanceof BusyFault) {
       log.warn('busy', errorFields(error));
       return refuse(c, 'unavailable', { detail: 'Too much to do at once.', retryAfterSeconds: 2 });
+    }
+    if (error instanceof DirectoryAway) {
+      log.error('directory_away', errorFields(error));
+      return refuse(c, 'directory_away', { retryAfterSeconds: 30 });
     }
     log.error('crash', errorFields(error));
     return refuse(c, 'internal_error');

@@ -21,6 +21,7 @@ import { type LimitSettings, limitAddress, limitCaller } from './limits.ts';
 const knownForMs = 5_000;
 const knownLimit = 1_000;
 const touchedEveryMs = 60_000;
+const eventStream = 'text/event-stream';
 
 export type CallerSettings = CommonSettings & {
   database: EdgeDatabaseSettings;
@@ -82,6 +83,8 @@ async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<
     known.set(credential, { caller, until: Date.now() + knownForMs });
   }
   if (known.size > knownLimit) known.delete(known.keys().next().value as string);
+  // A browser opens its stream again and again by itself, which must not keep its session from being idle.
+  if (c.req.header('accept') === eventStream) return caller;
   const lastUsedAt = caller.kind === 'user' ? caller.session.lastUsedAt : caller.lastUsedAt;
   if (lastUsedAt === null || Date.now() - lastUsedAt.getTime() > touchedEveryMs) {
     waitUntilOf(c)(touch(db, caller));
@@ -92,18 +95,24 @@ async function callerOf(c: Ctx, credential: string, isCookie: boolean): Promise<
 const isExpired = (caller: Caller) =>
   caller.kind === 'key' && caller.expiresAt !== null && caller.expiresAt.getTime() <= Date.now();
 
+/** Where browsers reach the front door. */
+export const ownOrigin = <Settings extends CallerSettings>(c: RequestContext<Settings>): string =>
+  new URL(c.get('settings').publicUrl ?? c.req.url).origin;
+
 /** Whether a browser sent this from a page of ours, or of an origin that is allowed to. */
 export function isOwnOrigin<Settings extends CallerSettings>(c: RequestContext<Settings>): boolean {
   const origin = c.req.header('origin');
   if (origin === undefined) return c.req.header('sec-fetch-site') === 'same-origin';
-  const { publicUrl, allowedOrigins } = c.get('settings');
-  return origin === new URL(publicUrl ?? c.req.url).origin || allowedOrigins.includes(origin);
+  return origin === ownOrigin(c) || c.get('settings').allowedOrigins.includes(origin);
 }
 
 const isSafe = (method: string) => method === 'GET' || method === 'HEAD';
 
-/** Puts the caller into the context, or answers why not. `permission` undefined: whoever is somebody. */
-export async function authorise(c: Ctx, permission: Permission | undefined): Promise<Response | undefined> {
+/** Puts the caller into the context, or answers why not. `self` and `settled` are whoever is somebody. */
+export async function authorise(
+  c: Ctx,
+  permission: Permission | 'self' | 'settled',
+): Promise<Response | undefined> {
   const tooMany = await limitAddress(c);
   if (tooMany) return tooMany;
   const header = c.req.header('authorization');
@@ -115,9 +124,11 @@ export async function authorise(c: Ctx, permission: Permission | undefined): Pro
   if (tooBusy) return tooBusy;
   // Browsers attach a cookie to whatever any page makes them send.
   if (cookie !== undefined && !isSafe(c.req.method) && !isOwnOrigin(c)) return refuse(c, 'cross_site');
-  if (permission !== undefined) {
-    if (caller.kind === 'user' && caller.mustChangePassword) return refuse(c, 'password_must_change');
-    if (!caller.grants.has(permission)) return refuse(c, 'not_found');
+  if (permission !== 'self' && caller.kind === 'user' && caller.mustChangePassword) {
+    return refuse(c, 'password_must_change');
+  }
+  if (permission !== 'self' && permission !== 'settled' && !caller.grants.has(permission)) {
+    return refuse(c, 'not_found');
   }
   c.set('caller', caller);
   return undefined;

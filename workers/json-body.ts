@@ -9,6 +9,11 @@ import { readBody } from './read-body.ts';
 const limitBytes = 64 * 1024;
 const timeoutMs = 5_000;
 
+/** As the reference tells them. */
+export const limitsInWords = (bytes: number, ms: number): string =>
+  `At most ${bytes / 1024} KiB, within ${ms / 1000} seconds.`;
+export const usualLimits = limitsInWords(limitBytes, timeoutMs);
+
 export async function jsonBody<S extends z.ZodMiniObject, T>(
   c: RequestContext<T>,
   schema: S,

@@ -3,6 +3,7 @@
 
 import * as z from 'zod/mini';
 import { sparse } from './fields.ts';
+import { usualLimits } from './json-body.ts';
 import { type ProblemCode, problems } from './problem.ts';
 import type { Declared, RouteSpec } from './route.ts';
 
@@ -20,7 +21,7 @@ export interface Operation {
   'x-permission': RouteSpec['permission'];
   security: Json[];
   parameters: Parameter[];
-  requestBody?: { required: boolean; content: Content };
+  requestBody?: { description: string; required: boolean; content: Content };
   responses: Record<string, Answer>;
 }
 export interface Parameter {
@@ -137,6 +138,7 @@ function operationOf(declared: Declared, examples: Record<string, Example>): Ope
     parameters: parametersOf(declared, asked),
     ...(sent && {
       requestBody: {
+        description: spec.bodyLimits ?? usualLimits,
         required: true,
         content: {
           'application/json': {
@@ -200,7 +202,8 @@ function answersOf(declared: Declared, examples: Record<string, Example>): Recor
     const { answer: example } = examples[status] ?? {};
     const shown = example === undefined ? {} : { example };
     const isJson = (type: string) => /\bjson\b/.test(type);
-    const mediaTypes = types.length > 0 ? types : shape ? ['application/json'] : [];
+    const leadsElsewhere = status.startsWith('3');
+    const mediaTypes = leadsElsewhere ? [] : types.length > 0 ? types : shape ? ['application/json'] : [];
     const content = Object.fromEntries(
       mediaTypes.map((type) => [
         type,
@@ -220,7 +223,7 @@ function answersOf(declared: Declared, examples: Record<string, Example>): Recor
     const known = responses[status];
     responses[status] = {
       description: known ? `${known.description}. ${titles}` : titles,
-      headers,
+      headers: status === '429' || status === '503' ? { ...headers, ...waiting } : headers,
       content: { ...known?.content, [problemType]: { schema: problemSchema(codes) } },
     };
   }
@@ -237,6 +240,7 @@ function byStatus(codes: readonly ProblemCode[]): Map<string, ProblemCode[]> {
 }
 
 const headers = { 'x-request-id': { $ref: '#/components/headers/request-id' } };
+const waiting = { 'retry-after': { $ref: '#/components/headers/retry-after' } };
 const problemSchema = (codes: readonly ProblemCode[]): Json => ({
   allOf: [{ $ref: '#/components/schemas/Problem' }, { properties: { code: { enum: codes } } }],
 });
@@ -261,6 +265,10 @@ export const components = (sessionCookie: string): Json => ({
       description: 'Names this request in the logs',
       required: true,
       schema: { type: 'string' },
+    },
+    'retry-after': {
+      description: 'Seconds after which asking again may help',
+      schema: { type: 'integer', minimum: 1 },
     },
   },
   securitySchemes: {

@@ -32,7 +32,11 @@ async function readWhole(request: Request, limitBytes: number) {
   return body.length > limitBytes ? 'body_too_large' : body;
 }
 
-async function readChunks(reader: ReadableStreamDefaultReader<Uint8Array>, limitBytes: number) {
+/** The reader's to give up when it is too large. */
+export async function readChunks(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limitBytes: number,
+): Promise<Uint8Array<ArrayBuffer> | 'body_too_large'> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   for (;;) {

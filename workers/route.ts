@@ -18,8 +18,11 @@ type ObjectSchema = z.ZodMiniObject;
 type Answers = Partial<Record<StatusCode, z.ZodMiniType | null>>;
 
 export interface RouteSpec {
-  /** `self`: every caller, about themselves. `open`: nobody is asked who they are; the reason is in the summary. */
-  permission: Permission | 'self' | 'open';
+  /**
+   * `self`: every caller, about themselves. `settled`: the same, but nobody whose password is still the one they were
+   * given. `open`: nobody is asked who they are; the reason is in the summary.
+   */
+  permission: Permission | 'self' | 'settled' | 'open';
   /** Where the settings say so, nobody is asked after all. */
   openWhen?: ((settings: never) => boolean) | undefined;
   /** One line for the reference. */
@@ -36,6 +39,8 @@ export interface RouteSpec {
   exactNumbers?: boolean | undefined;
   /** Describes a body that the handler reads itself. */
   bodyShape?: z.ZodMiniType | undefined;
+  /** In words, where such a body has other limits than usual. */
+  bodyLimits?: string | undefined;
   answers: Answers;
   /** Beside those that every route may answer. */
   problems?: readonly ProblemCode[] | undefined;
@@ -132,7 +137,7 @@ export const routeFor =
     route(...declared);
 
 const admitCaller = (c: Context, permission: RouteSpec['permission']): Promise<Response | undefined> =>
-  permission === 'open' ? limitAddress(c) : authorise(c, permission === 'self' ? undefined : permission);
+  permission === 'open' ? limitAddress(c) : authorise(c, permission);
 
 /** Each refuses what does not fit, and keeps what does for `c.req.valid`. */
 function checksOf({ params, query }: Pick<RouteSpec, 'params' | 'query'>): MiddlewareHandler[] {

@@ -7,6 +7,7 @@ import { clientAddress } from './client-address.ts';
 import { readEdgeSettings } from './env.ts';
 import { type Answer, listen } from './listen.ts';
 import { createProbes } from './probes.ts';
+import { untilStopped } from './streams.ts';
 import { warm } from './warm.ts';
 import type { WorkerName } from './worker-settings.ts';
 
@@ -60,7 +61,7 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
           'cf-connecting-ip',
           clientAddress(peer, headers.get('x-forwarded-for'), settings.trustedProxies),
         );
-        return apps[worker](request);
+        return untilStopped(await apps[worker](request), signal);
       };
     const listeners = await Promise.all(
       (['api', 'webhooks', 'auth'] as const).map((worker) => listen(host, ports[worker], answering(worker))),

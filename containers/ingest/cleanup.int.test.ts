@@ -51,6 +51,7 @@ test('what is done and 90 days old goes, in bounded pieces; everything else stay
     sessions: 0,
     sign_in_attempts: 0,
     known_devices: 0,
+    live_changes: 0,
   });
   expect(await count('operations.job_runs')).toBe(2);
   expect(await count('payment_service.staging_process_log')).toBe(3);

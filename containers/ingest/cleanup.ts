@@ -3,6 +3,7 @@
 
 import type { Database } from '../../shared/database.ts';
 import { removeOldDeadLetters } from '../../shared/dead-letters/remove-old-letters.ts';
+import { removeOldChanges } from '../../shared/live/remove-old-changes.ts';
 import { removeOldIdempotencyKeys } from '../../shared/operations/remove-old-idempotency-keys.ts';
 import { removeOldRuns } from '../../shared/operations/remove-old-runs.ts';
 import { removeOldRejectedBodies } from '../../shared/payments/keep-rejected-bodies.ts';
@@ -34,6 +35,7 @@ const cleanings = ({ sessionDays }: CleanupSettings): Record<string, Cleaning> =
   sessions: (db, now, limit) => removeOldSessions(db, now, limit, sessionDays),
   sign_in_attempts: (db, _, limit) => removeOldAttempts(db, limit),
   known_devices: removeOldDevices,
+  live_changes: (db, _, limit) => removeOldChanges(db, limit),
 });
 
 const rowsAtOnce = 1_000;

@@ -55,6 +55,10 @@ export async function schemathesis(): Promise<string> {
   const folder = join(import.meta.dirname, '../../.recoup/schemathesis', version);
   if (existsSync(folder)) return folder;
   const [python3] = await requirePrograms('Schemathesis', [python]);
+  // Debian has what makes environments in a package of its own.
+  const library = await runText(python3!, ['-c', 'import sysconfig; print(sysconfig.get_path("stdlib"))']);
+  const needs = join(library.trim(), 'ensurepip/__init__.py');
+  await requirePrograms('Schemathesis', [{ ...python, needs }]);
   await step(`Schemathesis: fetching ${version} from PyPI (30 MB, once)`, () =>
     createOnce(folder, async (unfinished) => {
       try {
@@ -62,10 +66,9 @@ export async function schemathesis(): Promise<string> {
         const install = ['install', '--quiet', '--disable-pip-version-check', '-r', requirements];
         await runText(join(unfinished, 'bin/python3'), ['-m', 'pip', ...install]);
       } catch (cause) {
-        throw new MissingProgram(
-          `Schemathesis could not be installed; on Debian Python needs python3-venv. ${(cause as Error).message}`,
-          { cause },
-        );
+        throw new MissingProgram(`Schemathesis could not be installed. ${(cause as Error).message}`, {
+          cause,
+        });
       }
     }),
   );

@@ -283,6 +283,8 @@ const withoutEntry: Record<string, string> = {
   'payment_service.payment_reversals DELETE': 'of one that was refused, in the transaction that inserted it',
   'public.payment_staging UPDATE': 'comes with its row of staging_changes',
   'servicing.inbox INSERT': 'comes with its dead letter',
+  'staff.identities INSERT': 'sign_in.succeeded is written with it, or session.ended',
+  'staff.identities UPDATE': 'when somebody was seen; as above',
   'staff.known_devices DELETE': 'marks of devices say that somebody signed in there, which is noted',
   'staff.known_devices INSERT': 'sign_in.succeeded is written with it',
   'staff.known_devices UPDATE': 'as above',

@@ -125,6 +125,9 @@ describe('the API role', () => {
     expect(functions.sort()).toEqual([
       'audit.add',
       'audit.words',
+      'notes.change_note',
+      'notes.shown',
+      'notes.write_note',
       'operations.keep_answer',
       'payment_service.accept_conflict',
       'payment_service.correct_staged',
@@ -153,10 +156,11 @@ describe('the API role', () => {
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
-    // It adds to the audit trail and asks for runs of jobs; no other table is its to write.
+    // It adds to the audit trail, asks for runs of jobs and keeps views; no other table is its to write.
     expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([
       ['audit.entries', ['INSERT', 'SELECT']],
       ['operations.job_runs', ['INSERT', 'SELECT']],
+      ['views.views', ['DELETE', 'INSERT', 'SELECT', 'UPDATE']],
     ]);
   });
 

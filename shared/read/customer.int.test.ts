@@ -232,6 +232,7 @@ test('everything about a customer is told in one call', async () => {
     openApprovals: { count: 1, latest: request },
     openRequests: [request],
     cases: { count: 1, latest: openCase },
+    notes: [],
     openCases: [openCase],
   });
   expect(await read('nobody')).toBeUndefined();

@@ -2,9 +2,11 @@
 // survivor lacks is taken from those merged into them, the one merged last first, a name and an address always as a whole.
 
 import type { Database } from '../database.ts';
+import type { Note } from '../notes/note.ts';
 import { ended } from './aging.ts';
 import { decimal, instant } from './as-text.ts';
 import { type Instalment, type LastPayment, lastPaymentOf, loanFacts, nextInstalmentOf } from './loans.ts';
+import { firstNotes } from './notes.ts';
 import { customerNamed } from './resolve.ts';
 
 interface CustomerLoan {
@@ -125,6 +127,8 @@ export interface Customer {
   cases: Counted<Case>;
   /** The newest of those that have not ended. */
   openCases: Case[];
+  /** Of staff: the pinned ones, then the newest, five of them. */
+  notes: Note[];
 }
 
 /** The first that is known, in the order of members. */
@@ -151,7 +155,7 @@ const newest = (
 const ofTheirs = 't.customer_id = any (array(select id from ids))';
 const ofTheirLoans = 't.account_id = any (array(select account_id from loan))';
 
-const recentLimit = { payments: 5, conversations: 3, requests: 10, cases: 10 };
+const recentLimit = { payments: 5, conversations: 3, requests: 10, cases: 10, notes: 5 };
 
 const conversationFields = {
   latest: 'coalesce(t.last_message_at, t.started_at) desc nulls last, t.conversation_id desc',
@@ -261,7 +265,8 @@ const statement = `
     ${counted('request', 'true', approvalFields)} as "openApprovals",
     ${newest('request', 'true', approvalFields, recentLimit.requests)} as "openRequests",
     ${counted('collection', 'true', caseFields)} as cases,
-    ${newest('collection', lasting, caseFields, recentLimit.cases)} as "openCases"
+    ${newest('collection', lasting, caseFields, recentLimit.cases)} as "openCases",
+    ${firstNotes('array(select id from ids)', recentLimit.notes)} as notes
   from me cross join profile p`;
 
 /** By any name of theirs or of what is theirs; `today` is the business zone's calendar date. */

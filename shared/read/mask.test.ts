@@ -99,7 +99,21 @@ const customer = {
   openRequests: [],
   cases: { count: 0, latest: null },
   openCases: [],
+  notes: [note('Xaverina is ill')],
 } satisfies Customer;
+
+function note(text: string) {
+  return {
+    id: '0190',
+    customerId: 'C1',
+    pinned: false,
+    version: 1,
+    texts: [{ text, writtenBy: 'user:ada', writtenAt: '2026-01-02T03:04:05.000Z' }],
+    createdBy: 'user:ada',
+    createdAt: '2026-01-02T03:04:05.000Z',
+    changedAt: '2026-01-02T03:04:05.000Z',
+  };
+}
 
 function talk(summary: string | null) {
   return {
@@ -131,6 +145,7 @@ test('of a customer nothing is left that names or reaches them, and all that is 
     residentialAddress: { country: 'ES' },
     conversations: { count: 1, latest: talk('***') },
     recentConversations: [talk('***'), talk(null)],
+    notes: [note('***')],
   });
 });
 

@@ -3,6 +3,7 @@
 // anybody and is hidden as a whole; what nobody has said stays null. A row that has what is personal under other names
 // than these must not be given to `masked`.
 
+import { maskNote } from '../notes/note.ts';
 import type { Customer } from './customer.ts';
 import type { LoanAccount } from './loan-account.ts';
 
@@ -86,6 +87,7 @@ export const maskCustomer = (customer: Customer): Customer => ({
     latest: customer.conversations.latest && masked(customer.conversations.latest),
   },
   recentConversations: customer.recentConversations.map(masked),
+  notes: customer.notes.map(maskNote),
 });
 
 export const maskLoanAccount = (loan: LoanAccount): LoanAccount => ({

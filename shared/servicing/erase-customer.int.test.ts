@@ -123,6 +123,7 @@ test('what the law keeps is left, without names, and a second time changes nothi
     events: 12,
     aggregates: 6,
     deadLetters: 0,
+    notes: 0,
     waiting: 0,
     shared: [],
   });

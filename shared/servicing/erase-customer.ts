@@ -3,6 +3,7 @@
 // completes what was cut off. What comes later under their name leaves nothing personal (fold-batch.ts sees to that).
 
 import { type Database, DatabaseFault, type TransactionalDatabase } from '../database.ts';
+import { eraseNotes } from '../notes/erase-notes.ts';
 import { ok, type Result, refused } from '../result.ts';
 import { readEnvelope } from '../stream/envelope.ts';
 import { type Names, namesErased } from './erased-names.ts';
@@ -50,6 +51,7 @@ export async function eraseCustomer(
     const newlyErased = await eraseSubjects(tx, subjects);
     const waiting = await takeWaiting(tx, names, tools);
     const deadLetters = await removeLetters(tx, names);
+    const notes = await eraseNotes(tx, customers);
     await forgetHashesOf(tx, subjects);
     const events = await countEvents(tx, subjects);
     const touched = await touchedBy(tx, subjects, kinds);
@@ -61,10 +63,11 @@ export async function eraseCustomer(
       events,
       aggregates: touched.length,
       deadLetters,
+      notes,
       waiting,
       shared,
     };
-    if (newlyErased + waiting + deadLetters > 0) await saveErasure(tx, request, erased);
+    if (newlyErased + waiting + deadLetters + notes > 0) await saveErasure(tx, request, erased);
     return { erased, left: isSmall ? [] : touched };
   });
   if (!begun) return refused('unknown_customer');

@@ -11,6 +11,8 @@ export interface Erased {
   /** Rows that were made anew of what is left. */
   aggregates: number;
   deadLetters: number;
+  /** What staff had written about them. */
+  notes: number;
   /** Events that had not been folded yet: what names nobody of them is folded now. */
   waiting: number;
   /** Loans and conversations whose key stays, because they are somebody else's as well. */

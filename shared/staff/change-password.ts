@@ -23,6 +23,7 @@ export async function changePassword(
   const credentials = { username, password: change.current, code: undefined };
   const shown = await confirmCredentials(tools, credentials, from, false);
   if (!shown.ok) return shown;
+  if (shown.value.by !== 'password') return refused({ reason: 'failed' });
   const { minimum } = change;
   const fault =
     change.next === change.current

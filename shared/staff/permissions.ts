@@ -8,6 +8,7 @@ export const permissions = {
   'customers:read': 'Read customers, loans and conversations; what names people is masked',
   'customers:personal': 'Read what names people unmasked; every such read is audited',
   'notes:write': 'Write notes about customers, amend them, pin them',
+  'views:share': 'Share saved views with the team or everybody',
   'jobs:read': 'Read the jobs and how they went',
   'jobs:run': 'Ask for a run of a job',
   'staging:read': 'Read quarantined rows of the staging table',

@@ -4,8 +4,8 @@
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
 import { ok, type Result, refused } from '../result.ts';
-import { newRefreshToken } from './sign-in.ts';
 import { rotateRefreshToken } from './sign-in-store.ts';
+import { newRefreshToken } from './signed-in.ts';
 
 const pattern = /^rt_[0-9A-Za-z_-]{43}$/;
 

@@ -37,7 +37,7 @@ export const builtInRoles = {
   },
   supervisor: {
     description: 'Leads agents: customers, payments, conflicts',
-    grants: { ...toAll(supervising), 'sessions:read': 'team', 'sessions:end': 'team' },
+    grants: { ...toAll(supervising), 'views:share': 'team', 'sessions:read': 'team', 'sessions:end': 'team' },
   },
   agent: {
     description: 'Talks to customers',

@@ -3,6 +3,7 @@
 //
 //   counted          too many lately        -> wait, nothing is tried
 //   password tried   wrong, or nobody       -> failed, both alike and after the same time
+//                    directory away         -> taken back, thrown
 //   code tried       missing                -> taken back, asked for; only who knows the password is told
 //                    wrong, or used before  -> failed
 //   session opened   changed meanwhile      -> failed
@@ -10,11 +11,15 @@
 import type { Database } from '../database.ts';
 import { sha256 } from '../id.ts';
 import { ok, type Result, refused } from '../result.ts';
-import type { AttemptKeys, SessionOf } from './attempt.ts';
+import type { AttemptKeys } from './attempt.ts';
+import type { Directory } from './directory.ts';
 import { networkOf } from './network-of.ts';
 import { sessionSecret } from './open-session.ts';
-import { hashPassword, type Scrypt, verifyPassword } from './password-hash.ts';
+import { hashPassword, type Scrypt } from './password-hash.ts';
+import { signInByDirectory } from './sign-in-by-directory.ts';
 import { beginSignIn, completeSignIn, noteFailure, takeAttemptBack } from './sign-in-store.ts';
+import { asUsername, newRefreshToken, type SignedIn, type Wanted } from './signed-in.ts';
+import { type Vouched, vouch } from './vouch.ts';
 
 export interface Credentials {
   /** As typed. */
@@ -37,6 +42,8 @@ export interface SignInTools {
   keyedHash: (text: string) => Promise<string>;
   /** The step of a code that is right for this encrypted secret of somebody's. */
   totpStep: (secret: string, userId: string, code: string) => Promise<number | undefined>;
+  /** Knows the people who have no password here. */
+  directory: Directory | undefined;
 }
 
 export type SignInRefusal =
@@ -45,19 +52,13 @@ export type SignInRefusal =
   | { reason: 'code_required' };
 
 /** Somebody who has shown who they are. */
-export interface Shown {
-  userId: string;
-  username: string;
-  verified: string;
-  outdated: boolean;
+export type Shown = Exclude<Vouched, { by: 'nobody' }> & {
   totpStep: number | null;
   /** All that they sign in with; not so without the code of a second factor. */
   whole: boolean;
   knownDevice: boolean;
   keys: AttemptKeys;
-}
-
-export const asUsername = (typed: string): string => typed.trim().toLowerCase();
+};
 
 async function keysOf({ keyedHash }: SignInTools, username: string, from: From): Promise<AttemptKeys> {
   const network = networkOf(from.address);
@@ -77,13 +78,13 @@ async function tryCredentials(
   from: From,
   wantsCode: boolean,
 ): Promise<Result<Shown, SignInRefusal>> {
-  const { ask, scrypt, totpStep } = tools;
+  const { ask, scrypt, directory, totpStep } = tools;
   const username = asUsername(typed);
   const keys = await keysOf(tools, username, from);
   const db = ask('anonymous');
   const begun = await beginSignIn(db, username, from.deviceHash, keys);
   if ('waitSeconds' in begun) return refused({ reason: 'wait', seconds: begun.waitSeconds });
-  const { userId, hash, totp, knownDevice } = begun;
+  const { knownDevice } = begun;
   const failed = async (because: string) => {
     await noteFailure(db, begun.username, {
       because,
@@ -94,15 +95,17 @@ async function tryCredentials(
     return refused({ reason: 'failed' } as const);
   };
 
-  const { right, outdated } = await verifyPassword(scrypt, password, hash).catch(async (fault) => {
-    // It has not been tried.
-    await takeAttemptBack(db, { knownDevice, succeeded: false, keys });
-    throw fault;
-  });
-  if (userId === null || begun.username === null) return failed('unknown');
-  if (!right || hash === null) return failed(hash === null ? 'no_password' : 'password');
+  const vouched = await vouch({ db, scrypt, directory }, begun, { username, password }).catch(
+    async (fault) => {
+      // It has not been tried.
+      await takeAttemptBack(db, { knownDevice, succeeded: false, keys });
+      throw fault;
+    },
+  );
+  if (vouched.by === 'nobody') return failed(vouched.because);
+  const { userId, totp } = vouched;
   let step: number | undefined;
-  if (totp && wantsCode) {
+  if (totp && userId !== null && wantsCode) {
     if (code === undefined) {
       await takeAttemptBack(db, { knownDevice, succeeded: false, keys });
       return refused({ reason: 'code_required' });
@@ -110,8 +113,8 @@ async function tryCredentials(
     step = await totpStep(totp.secret, userId, code);
     if (step === undefined || step <= totp.lastStep) return failed('code');
   }
-  const shown = { userId, username: begun.username, verified: hash, outdated, knownDevice, keys };
-  return ok({ ...shown, totpStep: step ?? null, whole: totp === undefined || step !== undefined });
+  const whole = totp === undefined || step !== undefined;
+  return ok({ ...vouched, knownDevice, keys, totpStep: step ?? null, whole });
 }
 
 /**
@@ -125,40 +128,37 @@ export async function confirmCredentials(
   wantsCode: boolean,
 ): Promise<Result<Shown, SignInRefusal>> {
   const shown = await tryCredentials(tools, credentials, from, wantsCode);
-  if (shown.ok) {
-    const { username, knownDevice, keys, whole } = shown.value;
-    // The password alone forgets no codes that were guessed.
-    await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: whole, keys });
-  }
+  if (!shown.ok) return shown;
+  const { userId, username, knownDevice, keys, whole } = shown.value;
+  // Their directory has given their name to somebody else since.
+  if (userId === null || username !== credentials.username) return refused({ reason: 'failed' });
+  // The password alone forgets no codes that were guessed.
+  await takeAttemptBack(tools.ask(`user:${username}`), { knownDevice, succeeded: whole, keys });
   return shown;
 }
-
-export interface SignedIn {
-  username: string;
-  sessionId: string;
-  /** The browser's secret, or the client's refresh token. */
-  secret: string;
-  /** Sessions that ended for it. */
-  ended: readonly string[];
-}
-
-export const newRefreshToken = (): string => `rt_${sessionSecret()}`;
 
 /** A session for whoever has these credentials; always a new one. */
 export async function signIn(
   tools: SignInTools,
   credentials: Credentials,
-  from: From & {
-    session: SessionOf;
-    /** To be remembered as theirs, as SHA-256 in hex. */
-    newDeviceHash: string | null;
-    /** The secret of the session that the browser had; it ends. */
-    replaced: string | undefined;
-  },
+  from: From & Wanted,
 ): Promise<Result<SignedIn, SignInRefusal>> {
   const shown = await tryCredentials(tools, credentials, from, true);
   if (!shown.ok) return shown;
-  const { username, verified, outdated, whole: _, ...person } = shown.value;
+  const { value } = shown;
+  const opened =
+    value.by === 'password'
+      ? await openForPassword(tools, value, credentials.password, from)
+      : await signInByDirectory(tools, value, from);
+  return opened ? ok(opened) : refused({ reason: 'failed' });
+}
+
+async function openForPassword(
+  tools: SignInTools,
+  { username, verified, outdated, ...person }: Extract<Shown, { by: 'password' }>,
+  password: string,
+  from: Wanted,
+): Promise<SignedIn | undefined> {
   const isBrowser = from.session.kind === 'browser';
   const secret = isBrowser ? sessionSecret() : newRefreshToken();
   const secretHash = await sha256(secret);
@@ -166,7 +166,7 @@ export async function signIn(
   const opened = await completeSignIn(db, {
     ...person,
     verified,
-    rehashed: outdated ? await hashPassword(tools.scrypt, credentials.password) : null,
+    rehashed: outdated ? await hashPassword(tools.scrypt, password) : null,
     session: from.session,
     secretHash: isBrowser ? secretHash : null,
     refreshHash: isBrowser ? null : secretHash,
@@ -176,7 +176,7 @@ export async function signIn(
   if (!opened) {
     // The password was changed meanwhile, or the code was used by somebody faster.
     await noteFailure(tools.ask('anonymous'), username, { because: 'changed_meanwhile' });
-    return refused({ reason: 'failed' });
+    return undefined;
   }
-  return ok({ username, secret, ...opened });
+  return { username, secret, ...opened };
 }

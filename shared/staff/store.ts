@@ -7,7 +7,7 @@ import type { Person, Service } from './caller.ts';
 import type { NewSession } from './new-session.ts';
 import type { NewUser } from './new-user.ts';
 import { isPermission, type Permission } from './permissions.ts';
-import { grantsOf, isBuiltInRole } from './roles.ts';
+import { type Grants, grantsOf, isBuiltInRole } from './roles.ts';
 
 /** The live key: neither revoked nor expired. Scopes unknown to this version are dropped. */
 export async function findApiKey(
@@ -159,4 +159,22 @@ export async function touchSession(db: Database, id: string): Promise<void> {
 
 export async function touchKey(db: Database, prefix: string): Promise<void> {
   await db.query('select staff.touch_key($1)', [prefix]);
+}
+
+/** Of live sessions and keys, as `session:<id>` and `key:<prefix>`. */
+export async function findGrants(
+  db: Database,
+  { sessions, keys }: { sessions: readonly string[]; keys: readonly string[] },
+): Promise<Map<string, Grants>> {
+  const rows = await db.query<{ subject: string; roles: string[]; grants: Array<[string, string]> }>(
+    `select 'session:' || s.session_id as subject, s.roles, s.grants
+     from (select distinct unnest($1::uuid[])) as asked (id) cross join lateral staff.find_session(null, asked.id) s
+     where not s.must_change
+     union all
+     select 'key:' || k.prefix, '{}', (select coalesce(jsonb_agg(jsonb_build_array(scope, 'all')), '[]') from unnest(k.scopes) scope)
+     from staff.api_keys k
+     where k.prefix = any ($2::text[]) and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())`,
+    [sessions, keys],
+  );
+  return new Map(rows.map(({ subject, roles, grants }) => [subject, grantsOf(roles, grants)]));
 }

@@ -23,13 +23,22 @@ export interface Answer {
 export async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
   const started = performance.now();
   const response = await fetch(url, { ...init, signal: AbortSignal.timeout(limitMs), redirect: 'manual' });
-  const text = await response.text();
+  const isStream = response.headers.get('content-type') === 'text/event-stream';
+  const text = isStream ? await firstPiece(response) : await response.text();
   const ms = performance.now() - started;
   const isJson = /json/.test(response.headers.get('content-type') ?? '');
   const body = isJson && text ? JSON.parse(text) : undefined;
   const answer = { status: response.status, headers: response.headers, text, body, ms };
   checkDescribed(url, init.method ?? 'GET', answer);
   return answer;
+}
+
+/** Of what goes on and on. */
+async function firstPiece(response: Response): Promise<string> {
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  const { value } = await reader.read();
+  await reader.cancel();
+  return new TextDecoder().decode(value);
 }
 
 /** As staff and services do. */

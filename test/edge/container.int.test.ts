@@ -162,6 +162,17 @@ describe.each(Object.keys(containerRuntimes) as Array<keyof typeof containerRunt
     expect(edge.log()).toMatch(/"event":"edge_stopped".*"drained":true/);
   });
 
+  test('told to stop, it ends the streams of those who watch', async () => {
+    const edge = await ready();
+    const headers = { authorization: `Bearer ${await world.newKey(['payments:read'])}` };
+    const stream = await fetch(`${edge.urls.api}/api/v1/stream`, { headers });
+    const text = stream.text();
+    edge.process.kill('SIGTERM');
+    expect(await text).toContain('retry:');
+    expect(await edge.ended).toBe(0);
+    expect(edge.log()).toMatch(/"event":"edge_stopped".*"drained":true/);
+  });
+
   test('settings that do not parse are all said at once, and nothing starts', async () => {
     const edge = await start({
       DB_POOL_MAX: '5',

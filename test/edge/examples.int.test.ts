@@ -19,7 +19,7 @@ describe('the reference', () => {
   let examples: Examples;
   beforeAll(async () => {
     ({ examples } = await playStory(world));
-  });
+  }, 120_000);
 
   test('tells of no route that the story leaves out', () => {
     const declared = [createApi(), createAuth()].flatMap(declaredIn);

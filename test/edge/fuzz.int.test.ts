@@ -24,7 +24,7 @@ describe('the API', () => {
     await world.db.query(
       `update staff.sessions set idle_limit = '1 day', expires_at = now() + interval '1 day'`,
     );
-  });
+  }, 120_000);
 
   test('answers as the reference says, whatever it is asked', { timeout: 7_200_000 }, async ({ skip }) => {
     const environment = await unlessSkipped(

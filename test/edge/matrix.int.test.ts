@@ -1,18 +1,22 @@
 // Every route with every role, generated from the declarations and the table of roles: whoever may is answered by the
-// route itself, whoever may not is told what they would be told of something that does not exist. A new route is here
-// by itself. Nothing is changed on the way: what takes a body gets none that it reads.
+// route itself, whoever may not is told what they would be told of something that does not exist; and where things are
+// somebody's, with the caller's own, a colleague's and a stranger's. A new route is here by itself.
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as z from 'zod/mini';
 import type { Permission } from '../../shared/staff/permissions.ts';
-import { type BuiltInRole, builtInRoles } from '../../shared/staff/roles.ts';
+import { type BuiltInRole, builtInRoles, type Reach } from '../../shared/staff/roles.ts';
 import { createApi } from '../../workers/api/main.ts';
 import { webhookRoutes } from '../../workers/api/webhook-routes.ts';
 import { createAuth } from '../../workers/auth/main.ts';
 import { type Declared, declaredIn, type RouteSpec, specOf } from '../../workers/route.ts';
-import { type Answer, ask, expectProblem } from './asking.ts';
+import { ask, expectProblem } from './asking.ts';
+import { belongingAt } from './belongings.ts';
 import { everyPermission, playStory, type Story } from './scenario.ts';
-import { unlimited, useWorld } from './world.ts';
+import { type TestPerson, unlimited, useWorld } from './world.ts';
+
+type Asked = Declared & { door: 'api' | 'auth' };
+type Ids = Record<string, string>;
 
 const apps = { api: createApi(), auth: createAuth() };
 const nameOf = ({ method, path }: Pick<Declared, 'method' | 'path'>) => `${method} ${path}`;
@@ -25,17 +29,15 @@ const routes: Asked[] = [
   ),
 ];
 const roles = Object.keys(builtInRoles) as BuiltInRole[];
+const hasIds = ({ path }: Declared) => path.includes(':');
+const isSafe = ({ method }: Declared) => method === 'GET';
+const isEverybodys = ({ permission }: RouteSpec) => ['self', 'settled', 'open'].includes(permission);
+
 /** Names of nothing, in the shapes that ids have: whatever fits a route's parameter. */
 const unknown = ['00000000-0000-4000-8000-000000000000', '999999999', 'none', 'none-of-them', '000000000000'];
-const isSafe = ({ method }: Declared) => method === 'GET';
-
-type Asked = Declared & { door: 'api' | 'auth' };
-
-const fits = ({ spec }: Declared, params: Record<string, string>) =>
-  !spec.params || z.safeParse(spec.params, params).success;
 
 /** Ids that nothing has, of the form that the route's ids have; where only some words are known, another word. */
-function unknownTo(route: Declared): Record<string, string> {
+function unknownTo(route: Declared): Ids {
   const names = [...route.path.matchAll(/:(\w+)/g)].map(([, name]) => name as string);
   const shape = route.spec.params?.shape ?? {};
   const of = (name: string) =>
@@ -43,9 +45,12 @@ function unknownTo(route: Declared): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, of(name)]));
 }
 
-/** Whether somebody with these permissions is let in; `self` are all who are somebody. */
-const isAdmitted = ({ permission }: RouteSpec, held: ReadonlySet<Permission> | undefined) =>
-  permission === 'open' || (held !== undefined && (permission === 'self' || held.has(permission)));
+/** Permissions that some role has for less than everything. */
+const narrowed = new Set(
+  Object.values(builtInRoles).flatMap(({ grants }) =>
+    Object.entries(grants).flatMap(([permission, reach]) => (reach === 'all' ? [] : [permission])),
+  ),
+);
 
 describe('a route', () => {
   const passedOn = new Set([...declaredIn(apps.auth), ...webhookRoutes].map(nameOf));
@@ -63,95 +68,173 @@ describe('a route', () => {
     },
   );
 
-  test('that is open says why', () => {
+  test('that is open says why, and counts secrets that it takes', () => {
     for (const { spec, ...route } of routes) {
-      if (spec.permission === 'open') expect(spec.summary, nameOf(route)).toMatch(/(; |, )?open\b|^This/);
+      if (spec.permission !== 'open') continue;
+      expect(spec.summary, nameOf(route)).toMatch(/(; |, )?open\b|^This/);
+      // A token that was signed is no guess, and whoever checks one does so often.
+      const takes = (spec.body || spec.bodyShape) && !route.path.endsWith('/token/validate');
+      if (takes) expect(spec.takesSecrets, `${nameOf(route)} without takesSecrets`).toBe(true);
     }
   });
+
+  test('that names one of somebody’s things has it in test/edge/belongings.ts', () => {
+    const silent = routes.filter(
+      (route) =>
+        hasIds(route) &&
+        (route.spec.permission === 'self' || narrowed.has(route.spec.permission)) &&
+        belongingAt(route.path) === undefined,
+    );
+    expect(silent.map(nameOf)).toEqual([]);
+  });
 });
+
+interface Asking {
+  who: string;
+  token: string | undefined;
+  person?: TestPerson;
+  /** Undefined of nobody. */
+  grants: ReadonlyMap<Permission, Reach> | undefined;
+}
+interface Place {
+  ids: Ids;
+  /** How far a permission has to go to reach it; undefined where nothing is. */
+  needs?: Reach;
+}
 
 describe('with every route', () => {
   const world = useWorld('node', { api: unlimited, auth: unlimited });
   let story: Story;
   beforeAll(async () => {
     story = await playStory(world);
-  });
+  }, 120_000);
 
-  /** Things that exist, as the story has them. */
-  const known = (route: Declared): Record<string, string> | undefined =>
-    Object.values(story.examples[nameOf(route)] ?? {})[0]?.params ?? paramsElsewhere(route);
-  const paramsElsewhere = ({ path }: Declared) =>
-    Object.entries(story.examples)
-      .filter(([name]) => name.endsWith(` ${path}`))
-      .flatMap(([, answers]) => Object.values(answers))[0]?.params;
+  test.each(routes.map((route): [string, Asked] => [nameOf(route), route]))(
+    '%s',
+    async (_, route) => {
+      const taken = new Set<string>();
+      for (const caller of await callersOf(route)) {
+        for (const { ids, needs } of await placesOf(route, caller)) {
+          const answer = await call(route, caller, ids);
+          const what = `${nameOf(route)} as ${caller.who}, ${JSON.stringify(ids)}: ${answer.status} ${answer.text}`;
+          const held = heldFor(route, caller);
+          if (held === undefined) {
+            const [status, code] = caller.grants ? [404, 'not_found'] : [401, 'unauthenticated'];
+            expect([answer.status, answer.body?.code], what).toEqual([status, code]);
+            expectProblem(answer, status as number, code as string);
+            continue;
+          }
+          if (answer.status >= 500)
+            expect(Object.keys(route.spec.answers), what).toContain(`${answer.status}`);
+          expect(answer.body?.code, what).not.toBe('unauthenticated');
+          if (needs === undefined) continue;
+          if (reaches.indexOf(held) > reaches.indexOf(needs)) expectProblem(answer, 404, 'not_found');
+          // What is gone is gone for whoever comes next.
+          else if (!taken.has(JSON.stringify(ids))) expect(answer.status, what).not.toBe(404);
+          if (route.method === 'DELETE' && answer.status < 300) taken.add(JSON.stringify(ids));
+        }
+      }
+    },
+    60_000,
+  );
 
-  async function call(route: Asked, token: string | undefined, params: Record<string, string>) {
-    const path = route.path.replace(/:(\w+)/g, (_, name) => encodeURIComponent(params[name] as string));
+  /** From the widest. */
+  const reaches: readonly Reach[] = ['all', 'team', 'own'];
+
+  /** How far the caller may go with the route; undefined where they may not at all. */
+  function heldFor({ spec, path }: Asked, { grants }: Asking): Reach | undefined {
+    if (spec.permission === 'open') return 'all';
+    if (spec.permission !== 'self' && spec.permission !== 'settled') return grants?.get(spec.permission);
+    const further = belongingAt(path)?.further;
+    return grants && ((further && grants.get(further)) ?? 'own');
+  }
+
+  async function callersOf(route: Asked): Promise<Asking[]> {
+    const callers: Asking[] = [{ who: 'nobody', token: undefined, grants: undefined }];
+    for (const role of roles) {
+      const person = isSafe(route) ? await personOf(role) : await world.newPerson([role], 'north');
+      const grants = new Map(Object.entries(builtInRoles[role].grants) as [Permission, Reach][]);
+      callers.push({ who: role, token: person.accessToken, person, grants });
+    }
+    const permission = route.spec.permission as Permission;
+    if (!everyPermission.includes(permission)) return callers;
+    const others = everyPermission.filter((other) => other !== permission);
+    for (const [who, scopes] of [
+      ['a key with it', [permission]],
+      ['a key with all the others', others],
+    ] as const) {
+      const grants = new Map(scopes.map((scope) => [scope, 'all' as Reach]));
+      callers.push({ who, token: await keyWith(scopes), grants });
+    }
+    if (!belongingAt(route.path)) return callers;
+    for (const reach of ['team', 'own'] as const) {
+      const person = await world.newPersonWith({ [permission]: reach }, 'north');
+      const grants = new Map([[permission, reach]]);
+      callers.push({ who: `somebody with it for ${reach}`, token: person.accessToken, person, grants });
+    }
+    return callers;
+  }
+
+  async function placesOf(route: Asked, { person }: Asking): Promise<Place[]> {
+    if (!hasIds(route)) return [{ ids: {}, ...(isEverybodys(route.spec) ? {} : { needs: 'own' }) }];
+    const places: Place[] = [{ ids: unknownTo(route) }];
+    const belonging = belongingAt(route.path);
+    const ofStory = await idsOf(route);
+    if (!belonging) return [...places, ...(ofStory ? [{ ids: ofStory, needs: 'own' } as const] : [])];
+    const of = async (owner: TestPerson, needs: Reach) => ({
+      ids: { ...ofStory, ...(await belonging.of(owner, world)) },
+      needs,
+    });
+    if (person) places.push(await of(person, 'own'));
+    places.push(await of(await world.newPerson(['agent'], 'north'), 'team'));
+    places.push(await of(await world.newPerson(['agent'], 'south'), 'all'));
+    return places;
+  }
+
+  /** What is there no more when the story has ended. */
+  const madeAgain: Record<string, () => Promise<Ids>> = {
+    async 'DELETE /api/v1/roles/:name'() {
+      const { role, id } = await world.newPersonWith({ 'jobs:read': 'all' });
+      await world.db.query('delete from staff.user_roles where user_id = $1', [id]);
+      return { name: role };
+    },
+    async 'POST /api/v1/payments/staging/quarantined/:id/release'() {
+      const [row] = await world.db.query<{ id: string }>(
+        `update payment_staging set processed = true, outcome = 'quarantined', reason = 'too_many_decimals'
+         where id = (select max(id) from payment_staging) returning id`,
+      );
+      return { id: String(row?.id) };
+    },
+  };
+
+  /** Of what is there. */
+  async function idsOf(route: Asked): Promise<Ids | undefined> {
+    const read = routes.find(({ path, method }) => path === route.path && method === 'GET');
+    const ofStory = story.params[nameOf(route)] ?? (read && story.params[nameOf(read)]);
+    return (await madeAgain[nameOf(route)]?.()) ?? ofStory;
+  }
+
+  /** With the body of the story, but for passwords and codes: each try of them counts. */
+  async function call(route: Asked, { token }: Asking, ids: Ids) {
+    const path = route.path.replace(/:(\w+)/g, (_, name) => encodeURIComponent(ids[name] as string));
+    const { body } = Object.values(story.examples[nameOf(route)] ?? {})[0] ?? {};
+    const isSent = body !== undefined && !route.spec.takesSecrets;
     return ask(`${world.edge.urls[route.door]}${path}`, {
       method: route.method,
-      headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+      headers: {
+        'if-match': '"1"',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(isSent ? { 'content-type': 'application/json' } : {}),
+      },
+      ...(isSent ? { body: JSON.stringify(body) } : {}),
     });
   }
 
-  function expectRefused(answer: Answer, who: string, route: Declared) {
-    const [status, code] = who === 'nobody' ? [401, 'unauthenticated'] : [404, 'not_found'];
-    expect([answer.status, answer.body?.code], `${nameOf(route)} as ${who}: ${answer.text}`).toEqual([
-      status,
-      code,
-    ]);
-    expectProblem(answer, status as number, code as string);
-  }
-
-  /** Of what exists the route itself answers; of what does not it may say that there is no such thing. */
-  function expectAnswered(answer: Answer, who: string, route: Declared, reached: boolean) {
-    const what = `${nameOf(route)} as ${who}: ${answer.status} ${answer.text}`;
-    if (answer.status >= 500) expect(Object.keys(route.spec.answers), what).toContain(String(answer.status));
-    expect(answer.body?.code, what).not.toBe('unauthenticated');
-    if (reached) expect(answer.status, what).not.toBe(404);
-  }
-
-  /** A token of somebody new for what may end it. */
-  const tokenFor = async (role: BuiltInRole) => (await world.newPerson([role])).accessToken;
-
-  test.each(routes.map((route): [string, Asked] => [nameOf(route), route]))('%s', async (_, route) => {
-    const { spec, path } = route;
-    const permission = spec.permission as Permission;
-    const callers: Array<
-      [who: string, token: string | undefined, held: ReadonlySet<Permission> | undefined]
-    > = [['nobody', undefined, undefined]];
-    for (const role of roles) {
-      const held = new Set(Object.keys(builtInRoles[role].grants) as Permission[]);
-      callers.push([role, isSafe(route) ? await personOf(role) : await tokenFor(role), held]);
-    }
-    if (everyPermission.includes(permission)) {
-      const others = everyPermission.filter((other) => other !== permission);
-      callers.push(['a key with it', await keyWith([permission]), new Set([permission])]);
-      callers.push(['a key with all the others', await keyWith(others), new Set(others)]);
-    }
-    const existing = path.includes(':') ? known(route) : {};
-    const places = path.includes(':') ? [unknownTo(route), ...(existing ? [existing] : [])] : [{}];
-    for (const params of places) {
-      // The body is looked at before anything is looked up.
-      const reached =
-        !isForAll(spec) &&
-        (params === existing || !path.includes(':') || (takesBody(spec) && fits(route, params)));
-      for (const [who, token, held] of callers) {
-        const answer = await call(route, token, params);
-        if (isAdmitted(spec, held)) expectAnswered(answer, who, route, reached);
-        else expectRefused(answer, who, route);
-      }
-    }
-  });
-
-  /** What these answer depends on more than a permission. */
-  const isForAll = ({ permission }: RouteSpec) => permission === 'self' || permission === 'open';
-  const takesBody = ({ body, bodyShape }: RouteSpec) => body !== undefined || bodyShape !== undefined;
-
-  const people = new Map<BuiltInRole, Promise<string>>();
+  const people = new Map<BuiltInRole, Promise<TestPerson>>();
   /** One for all that is only read. */
   const personOf = (role: BuiltInRole) => {
-    if (!people.has(role)) people.set(role, tokenFor(role));
-    return people.get(role) as Promise<string>;
+    if (!people.has(role)) people.set(role, world.newPerson([role], 'north'));
+    return people.get(role) as Promise<TestPerson>;
   };
   const keys = new Map<string, Promise<string>>();
   const keyWith = (scopes: readonly Permission[]) => {

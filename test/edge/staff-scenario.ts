@@ -25,6 +25,7 @@ async function signingIn(call: Call, world: World): Promise<void> {
   const { username } = supervisor;
   const fromPage = { 'sec-fetch-site': 'same-origin' };
   await call('POST /api/v1/auth/login', { body: { username, password }, headers: fromPage });
+  await call('GET /api/v1/auth/ways');
   await call('GET /api/v1/auth/me', { as: supervisor });
   await call('GET /api/v1/auth/sessions', { as: supervisor });
 

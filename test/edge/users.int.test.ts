@@ -2,7 +2,6 @@
 
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import type { Permission } from '../../shared/staff/permissions.ts';
 import type { Reach } from '../../shared/staff/roles.ts';
 import { type Answer, ask, expectProblem, tally } from './asking.ts';
 import { login } from './signing-in.ts';
@@ -40,16 +39,7 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
   const patch = (path: string, by: TestPerson | string, body: unknown, version?: number) =>
     call('PATCH', path, by, body, version === undefined ? {} : { 'if-match': `"${version}"` });
 
-  /** Somebody whose one role is worth this. */
-  const newPersonWith = async (permissions: Partial<Record<Permission, Reach>>, team?: string) => {
-    const role = newName('role');
-    await world.db.query(`insert into staff.roles (name, description) values ($1, 'made by a test')`, [role]);
-    await world.db.query(
-      'insert into staff.role_permissions select $1, key, value from jsonb_each_text($2::jsonb)',
-      [role, JSON.stringify(permissions)],
-    );
-    return { ...(await world.newPerson([role], team)), role };
-  };
+  const newPersonWith = (...worth: Parameters<typeof world.newPersonWith>) => world.newPersonWith(...worth);
   const rolesOf = async ({ id }: { id: string }) =>
     (
       await world.db.query<{ role: string }>(

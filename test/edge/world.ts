@@ -14,6 +14,7 @@ import { createApiKey } from '../../shared/staff/create-key.ts';
 import { createUser } from '../../shared/staff/create-user.ts';
 import { openSession } from '../../shared/staff/open-session.ts';
 import type { Permission } from '../../shared/staff/permissions.ts';
+import type { Reach } from '../../shared/staff/roles.ts';
 import { readAuthSettings } from '../../workers/auth/env.ts';
 import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 import { newTokenKeys } from '../../workers/auth/token-keys.ts';
@@ -62,6 +63,11 @@ export interface World {
   edgeOptions(changes?: Changes): EdgeOptions;
   /** Somebody new with these roles, in a new session: what a browser's cookie and a client's header carry. */
   newPerson(roles: readonly string[], team?: string): Promise<TestPerson>;
+  /** Somebody new whose one role, a new one, is worth this. */
+  newPersonWith(
+    permissions: Partial<Record<Permission, Reach>>,
+    team?: string,
+  ): Promise<TestPerson & { role: string }>;
   /** The token of a new API key. */
   newKey(scopes: readonly Permission[], expiresAt?: Date): Promise<string>;
 }
@@ -195,6 +201,17 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
         cookie: `${sessionCookie}=${browser.secret}`,
         accessToken: await tokens.sign(username, { sid: client.id }),
       };
+    };
+    world.newPersonWith = async (permissions, team) => {
+      const role = `role-of-${people + 1}`;
+      await world.db.query(`insert into staff.roles (name, description) values ($1, 'made by a test')`, [
+        role,
+      ]);
+      await world.db.query(
+        'insert into staff.role_permissions select $1, key, value from jsonb_each_text($2::jsonb)',
+        [role, JSON.stringify(permissions)],
+      );
+      return { ...(await world.newPerson([role], team)), role };
     };
     world.newKey = async (scopes, expiresAt) => {
       const key = { name: 'edge suite', scopes, expiresAt: expiresAt ?? null, actor: 'test' };

@@ -15,6 +15,7 @@ export interface Reply {
   status: number;
   /** A text goes out as it is. */
   body: unknown;
+  headers?: Record<string, string>;
 }
 
 export interface ProviderServer {
@@ -26,27 +27,29 @@ export interface ProviderServer {
   close(): Promise<void>;
 }
 
-export async function startProvider(answer: (asked: Asked) => Reply): Promise<ProviderServer> {
+export async function startProvider(
+  answer: (asked: Asked) => Reply | Promise<Reply>,
+): Promise<ProviderServer> {
   const asked: string[] = [];
   const planned: Array<Reply | 'hang'> = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
-    request.on('end', () => {
+    request.on('end', async () => {
       const url = new URL(request.url ?? '/', 'http://provider');
       asked.push(`${request.method} ${url.pathname}${url.search}`);
       const reply =
         planned.shift() ??
-        answer({
+        (await answer({
           method: request.method ?? '',
           path: url.pathname,
           query: url.searchParams,
           headers: request.headers,
           body: Buffer.concat(chunks).toString(),
-        });
+        }));
       if (reply === 'hang') return;
       const text = typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body);
-      response.writeHead(reply.status, { 'content-type': 'application/json' }).end(text);
+      response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers }).end(text);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

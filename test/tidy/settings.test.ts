@@ -1,6 +1,7 @@
 // .env.example and what processes parse are the same list, and the values it shows are the defaults.
 
 import { expect, test } from 'vitest';
+import { readDirectorySettings } from '../../containers/directory/env.ts';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
@@ -97,6 +98,19 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
   ],
   ['the publisher', readPublisherSettings, { DATABASE_URL: database, REDIS_URL: 'redis://host' }],
   ['ingest', readIngestSettings, { DATABASE_URL: database }],
+  [
+    'the directory',
+    readDirectorySettings,
+    {
+      DATABASE_URL: database,
+      DIRECTORY_KEY: '0123456789abcdef0123456789abcdef',
+      DIRECTORY_KIND: 'openldap',
+      DIRECTORY_LDAP_URL: 'ldaps://host',
+      DIRECTORY_BASE_DN: 'dc=host',
+      DIRECTORY_BIND_DN: 'cn=reader,dc=host',
+      DIRECTORY_BIND_PASSWORD: 'secret',
+    },
+  ],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
   [
     'the projector',

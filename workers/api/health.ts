@@ -13,6 +13,11 @@ const redisTimeoutMs = 1_000;
 const doorTimeoutMs = 2_000;
 
 export async function health(c: RequestContext<ApiSettings>): Promise<Response> {
+  const state = await stateOfHealth(c);
+  return c.json(state, state.status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });
+}
+
+export async function stateOfHealth(c: RequestContext<ApiSettings>) {
   const { database, redis, webhooks, auth } = c.get('settings');
   const quiet = (part: string) => (error: unknown) => {
     c.get('log').warn('check_failed', { part, ...errorFields(error) });
@@ -67,8 +72,8 @@ export async function health(c: RequestContext<ApiSettings>): Promise<Response> 
     dead_letters: judged.events.deadLetters,
     ...judged.containers,
   };
-  const status = Object.values(checks).includes('error') ? 'unhealthy' : 'healthy';
-  return c.json({ status, checks }, status === 'healthy' ? 200 : 503, { 'cache-control': 'no-store' });
+  const isWell = !Object.values(checks).includes('error');
+  return { status: isWell ? ('healthy' as const) : ('unhealthy' as const), checks };
 }
 
 /** What another Worker says of itself when its settings and its way to the database are well. */

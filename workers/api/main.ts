@@ -14,6 +14,7 @@ import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { jobRoutes } from './jobs.ts';
+import { customerNoteRoutes, noteRoutes } from './notes.ts';
 import { noticeRoutes } from './notices.ts';
 import { overviewRoutes } from './overview.ts';
 import { paymentRoutes } from './payments.ts';
@@ -24,9 +25,11 @@ import { reversalRoutes } from './reversals.ts';
 import { searchRoutes } from './search.ts';
 import { servicingAppRoutes } from './servicing-app.ts';
 import { stagingRoutes } from './staging.ts';
+import { streamRoutes } from './stream.ts';
 import { systemRoutes } from './system.ts';
 import { unversionedCustomerRoutes } from './unversioned-customers.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
+import { viewRoutes } from './views.ts';
 
 /** In one chain, so that their types reach the client. */
 export const apiRoutes = new Hono<Scope<ApiSettings>>()
@@ -36,6 +39,8 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payments', paymentRoutes)
   .route('/api/v1/payment-conflicts', conflictRoutes)
   .route('/api/v1/customers', customerRoutes)
+  .route('/api/v1/customers', customerNoteRoutes)
+  .route('/api/v1/notes', noteRoutes)
   .route('/api/v1/search', searchRoutes)
   .route('/api/v1/accounts', accountRoutes)
   .route('/api/v1/loans', loanRoutes)
@@ -49,6 +54,8 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/payment-notices', noticeRoutes)
   .route('/api/v1/rejected-webhooks', rejectedWebhookRoutes)
   .route('/api/v1/dead-letters', deadLetterRoutes)
+  .route('/api/v1/views', viewRoutes)
+  .route('/api/v1/stream', streamRoutes)
   .route('/api/v1/audit', auditRoutes)
   .route('/reports', reportPages);
 

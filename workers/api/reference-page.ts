@@ -84,7 +84,12 @@ function showOperation({ method, path, operation }: Listed): Html {
 ${description ? html`<p>${marked(description)}</p>` : ''}
 <p class="permission">${allowedTo(permission)}</p>
 ${parameters.length > 0 ? showParameters(parameters) : ''}
-${requestBody ? html`<h4>Body</h4>${showContent(requestBody.content)}` : ''}
+${
+  requestBody
+    ? html`<h4>Body</h4>
+<p>${marked(requestBody.description)}</p>${showContent(requestBody.content)}`
+    : ''
+}
 <h4>Answers</h4>
 <dl>${Object.entries(responses).map(([status, answer]) => showAnswer(status, answer))}</dl>
 </article>`;
@@ -92,7 +97,7 @@ ${requestBody ? html`<h4>Body</h4>${showContent(requestBody.content)}` : ''}
 
 const allowedTo = (permission: Operation['x-permission']): Html => {
   if (permission === 'open') return html`Open: nobody is asked who they are`;
-  if (permission === 'self') return html`Every caller, about themselves`;
+  if (permission === 'self' || permission === 'settled') return html`Every caller, about themselves`;
   return html`Permission <code>${permission}</code>`;
 };
 

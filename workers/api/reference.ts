@@ -31,7 +31,7 @@ export function describe(own: readonly Declared[], ofAuth: Paths): OpenApi {
       version: '1',
       summary: 'Loan servicing, payment intake and collections',
       description:
-        'Amounts are decimal strings in major units beside their currency, instants are UTC. Lists are pages: `next` is the `after` of the following one. Who lacks the permission of a route is answered 404, as something that does not exist would be.',
+        'Amounts are decimal strings in major units beside their currency, instants are UTC. Lists are pages: `next` is the `after` of the following one. Who lacks the permission of a route is answered 404, as something that does not exist would be. A person, a key and an address may ask so often in a minute, and try passwords, codes and refresh tokens less often; beyond that 429 tells in `Retry-After` when to go on.',
     },
     servers: [{ url: '/' }],
     tags: tags.map((name) => ({ name })),

@@ -46,6 +46,7 @@ const payments: RouteSpec = {
     'Signed and shaped as the scheme of the channel says (`standard` unless named). 201: created; 200: it was there before, or a provider need not send it again; 202: kept until it can be recorded.',
   tag: 'Webhooks',
   bodyShape: z.record(z.string(), z.unknown()),
+  bodyLimits: 'As much as its provider sends at once, within `WEBHOOK_TIMEOUT_MS`.',
   answers: { 200: paymentAnswer, 201: single, 202: paymentAnswer },
   problems: [...signed, 'payment_conflict'],
   mediaType: ['application/json', 'text/plain'],
@@ -56,6 +57,7 @@ const events: RouteSpec = {
   description: 'One event, or a list of them. 202: some of them are kept; each is judged on its own.',
   tag: 'Webhooks',
   bodyShape: z.union([z.record(z.string(), z.unknown()), z.array(z.record(z.string(), z.unknown()))]),
+  bodyLimits: 'At most 1024 KiB, within `WEBHOOK_TIMEOUT_MS`.',
   answers: { 200: judged, 202: judged },
   problems: [...signed, 'event_conflict'],
 };

@@ -10,6 +10,7 @@ import type { From, SignInRefusal, SignInTools } from '../../shared/staff/sign-i
 import { clientAddress, type RequestContext, refuse } from '../app.ts';
 import { sessionCookie } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { askDirectory } from './ask-directory.ts';
 import type { AuthSettings } from './env.ts';
 import { stepOfCode } from './totp-code.ts';
 
@@ -33,7 +34,7 @@ export const credentialsShape = z.object({
 });
 
 export function signInTools(c: Ctx): SignInTools {
-  const { database, scrypt, signInKeys } = c.get('settings');
+  const { database, scrypt, signInKeys, directory, groupRoles } = c.get('settings');
   return {
     ask: (actor) =>
       openDatabase(database, { actor, address: clientAddress(c), requestId: c.get('requestId') }),
@@ -41,6 +42,7 @@ export function signInTools(c: Ctx): SignInTools {
     keyedHash: signInKeys.hash,
     totpStep: async (secret, userId, code) =>
       stepOfCode(await signInKeys.decrypt(secret, userId), code, Date.now()),
+    directory: directory && { ask: (credentials) => askDirectory(directory, credentials), groupRoles },
   };
 }
 

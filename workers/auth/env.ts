@@ -1,10 +1,13 @@
 // The auth Worker's settings; .env.example documents each.
 
 import * as z from 'zod/mini';
-import { parseSettings, postgresUrl, wholeNumber } from '../../shared/settings.ts';
+import { parseSettings, postgresUrl, SettingsFault, wholeNumber } from '../../shared/settings.ts';
+import { directoryKey } from '../../shared/staff/directory.ts';
+import { groupRolesSetting } from '../../shared/staff/group-roles.ts';
 import type { Scrypt } from '../../shared/staff/password-hash.ts';
-import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables, httpUrl } from '../settings.ts';
 import { staffSettings, staffVariables } from '../staff-settings.ts';
+import { oidcSettings, oidcVariables } from './oidc/settings.ts';
 import { scryptHere } from './scrypt.ts';
 import { signInKeysSetting } from './sign-in-keys.ts';
 import { tokenKeysSetting } from './token-keys.ts';
@@ -27,6 +30,10 @@ const variables = z.object({
   CLIENT_SESSION_MAX_DAYS: wholeNumber(30, 1, 366),
   SESSIONS_PER_PERSON: wholeNumber(10, 1, 100_000),
   API_KEY_MAX_DAYS: wholeNumber(365, 0, 3_650),
+  GROUP_ROLES: groupRolesSetting(),
+  ...oidcVariables,
+  DIRECTORY_URL: z.optional(httpUrl('where the container of the directory answers')),
+  DIRECTORY_KEY: z.optional(directoryKey()),
 });
 
 /** The names this Worker reads. */
@@ -40,6 +47,8 @@ const bindings = {
 
 export function readAuthSettings(env: Record<string, unknown>) {
   const values = parseSettings('auth', z.object({ ...variables.shape, ...bindings }), env);
+  const { DIRECTORY_URL: directoryUrl, DIRECTORY_KEY: key } = values;
+  if (directoryUrl && !key) throw new SettingsFault('auth', ['DIRECTORY_KEY: is missing beside its URL']);
   return {
     ...commonSettings(values),
     ...staffSettings(values),
@@ -55,6 +64,11 @@ export function readAuthSettings(env: Record<string, unknown>) {
     scrypt: values.SCRYPT ?? scryptHere,
     passwordMinimum: values.PASSWORD_MIN_LENGTH,
     keyMaxDays: values.API_KEY_MAX_DAYS,
+    /** Undefined: nobody signs in at a provider. */
+    oidc: oidcSettings(values),
+    /** Undefined: whoever has no password here has none. */
+    directory: directoryUrl && key ? { url: directoryUrl, key } : undefined,
+    groupRoles: values.GROUP_ROLES,
     sessions: {
       browser: {
         idleSeconds: values.SESSION_IDLE_MINUTES * minute,

@@ -11,6 +11,7 @@ import { type SignInRefusal, signIn } from '../../shared/staff/sign-in.ts';
 import { type RequestContext, refuse } from '../app.ts';
 import { forgetSessions } from '../caller.ts';
 import { openDatabase } from '../database.ts';
+import { limitsInWords } from '../json-body.ts';
 import { readBody } from '../read-body.ts';
 import { attemptFrom, sessionOf, signInTools, typedCode, typedName, typedPassword } from './attempt.ts';
 import type { AuthSettings } from './env.ts';
@@ -21,6 +22,7 @@ type Ctx = RequestContext<AuthSettings>;
 
 const limitBytes = 16 * 1024;
 const timeoutMs = 5_000;
+export const grantLimits = limitsInWords(limitBytes, timeoutMs);
 
 const scope = z.optional(z.string().check(z.maxLength(2_000)));
 const byPassword = z.object({

@@ -2,12 +2,13 @@
 
 import { Hono } from 'hono';
 import { getCookie } from 'hono/cookie';
+import * as z from 'zod/mini';
 import { sha256 } from '../../shared/id.ts';
 import { sessionById } from '../../shared/staff/find-session.ts';
 import { signOut } from '../../shared/staff/sessions.ts';
 import { signIn } from '../../shared/staff/sign-in.ts';
 import { refuse, type Scope } from '../app.ts';
-import { askedDatabase, forget, forgetSessions, isOwnOrigin, sessionCookie } from '../caller.ts';
+import { askedDatabase, forget, forgetSessions, isOwnOrigin, ownOrigin, sessionCookie } from '../caller.ts';
 import { openDatabase } from '../database.ts';
 import {
   attemptFrom,
@@ -21,6 +22,7 @@ import {
 } from './attempt.ts';
 import type { AuthSettings } from './env.ts';
 import { describePerson, personShape } from './me.ts';
+import { endSessionUrl } from './oidc/provider.ts';
 import { route } from './route.ts';
 
 const tag = 'Sign-in';
@@ -37,7 +39,7 @@ export const loginRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         body: credentialsShape,
         answers: { 200: personShape },
-        problems: ['cross_site', 'sign_in_failed', 'code_required', 'too_many_attempts'],
+        problems: ['cross_site', 'sign_in_failed', 'code_required', 'too_many_attempts', 'directory_away'],
       },
       async (c) => {
         // Another site could sign its visitors in as somebody else, and read what they do then.
@@ -67,18 +69,21 @@ export const loginRoutes = new Hono<Scope<AuthSettings>>()
       {
         permission: 'self',
         summary: 'Ends the session that asks',
-        description: 'A key has none; it is revoked instead.',
+        description:
+          'A key has none; it is revoked instead. Who signed in at a provider is told where to sign out there as well.',
         tag,
-        answers: { 204: null },
+        answers: { 200: z.object({ endSessionUrl: z.url() }), 204: null },
       },
       async (c) => {
         const caller = c.get('caller');
         if (caller.kind !== 'user') return refuse(c, 'not_found');
-        const { username, session } = caller;
+        const { username, session, source } = caller;
         await signOut(askedDatabase(c), { username, sessionId: session.id });
         forgetSessions([session.id]);
         clearSessionCookie(c);
-        return c.body(null, 204);
+        const { oidc } = c.get('settings');
+        const url = source === 'oidc' && oidc ? await endSessionUrl(oidc, `${ownOrigin(c)}/`) : undefined;
+        return url === undefined ? c.body(null, 204) : c.json({ endSessionUrl: url });
       },
     ),
   );

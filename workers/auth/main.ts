@@ -8,6 +8,7 @@ import { apiKeyRoutes } from './api-keys.ts';
 import { type AuthSettings, readAuthSettings } from './env.ts';
 import { loginRoutes } from './login.ts';
 import { meRoutes } from './me.ts';
+import { oidcRoutes } from './oidc/routes.ts';
 import { passwordRoutes } from './password.ts';
 import { permissionRoutes, roleRoutes } from './roles.ts';
 import { serviceRoutes } from './service-routes.ts';
@@ -17,11 +18,14 @@ import { totpRoutes } from './totp.ts';
 import { unversionedSignInRoutes } from './unversioned-sign-in.ts';
 import { unversionedRoleRoutes, unversionedUserRoutes } from './unversioned-users.ts';
 import { userRoutes } from './users.ts';
+import { wayRoutes } from './ways.ts';
 
 /** In one chain, so that their types reach the client. */
 export const authRoutes = new Hono<Scope<AuthSettings>>()
   .route('/api/v1/auth', meRoutes)
+  .route('/api/v1/auth', wayRoutes)
   .route('/api/v1/auth', loginRoutes)
+  .route('/api/v1/auth', oidcRoutes)
   .route('/api/v1/auth', tokenRoutes)
   .route('/api/v1/auth', sessionRoutes)
   .route('/api/v1/auth', passwordRoutes)

@@ -21,14 +21,13 @@ function decode(text: string): string[] {
 export const pageParameters = (...forms: readonly RegExp[]) => ({
   limit: z.pipe(
     z._default(
-      z
-        .string()
-        .check(
-          z.refine(
-            (text) => /^\d{1,3}$/.test(text) && +text >= 1 && +text <= limitMaximum,
-            `expected 1 to ${limitMaximum}`,
-          ),
+      z.string().check(
+        z.refine(
+          (text) => /^\d{1,3}$/.test(text) && +text >= 1 && +text <= limitMaximum,
+          `expected 1 to ${limitMaximum}`,
         ),
+        z.meta({ type: 'integer', minimum: 1, maximum: limitMaximum }),
+      ),
       String(limitDefault),
     ),
     z.transform(Number),
@@ -40,6 +39,7 @@ export const pageParameters = (...forms: readonly RegExp[]) => ({
           const key = decode(text);
           return key.length === forms.length && forms.every((form, i) => form.test(key[i] as string));
         }, 'expected the `next` of an earlier page'),
+        z.meta({ description: 'The `next` of an earlier page' }),
       ),
       z.transform(decode),
     ),

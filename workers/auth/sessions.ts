@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
 import type { ListedSession } from '../../shared/staff/attempt.ts';
 import type { Caller } from '../../shared/staff/caller.ts';
 import { endSession, endSessions, sessionsOf } from '../../shared/staff/sessions.ts';
-import { asUsername } from '../../shared/staff/sign-in.ts';
+import { asUsername } from '../../shared/staff/signed-in.ts';
 import { type RequestContext, refuse, type Scope } from '../app.ts';
 import { askedDatabase, forgetSessions } from '../caller.ts';
 import { openDatabase } from '../database.ts';

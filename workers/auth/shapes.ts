@@ -25,7 +25,8 @@ export const reach = z.enum(reaches, 'expected all, team or own');
 /** Permissions with their reach. */
 export const worth = z.partialRecord(permissionName, reach);
 
-export const instant = z.string();
+/** UTC, with milliseconds. */
+export const instant = z.string().check(z.meta({ format: 'date-time' }));
 
 /** An instant in a body. */
 export const givenInstant = z.pipe(

@@ -1,5 +1,6 @@
 // The setting SIGN_IN_KEYS: `<name>:<base64 of 32 bytes>`, with commas between several. The first encrypts the secrets of
-// second factors and hides what people type; all decrypt. Each use has a key of its own, derived from them.
+// second factors and what browsers take along to a provider, and hides what people type; all decrypt. Each use has a key
+// of its own, derived from them.
 
 import * as z from 'zod/mini';
 import { base64, fromBase64 } from '../../shared/staff/base64.ts';
@@ -38,6 +39,7 @@ const encoder = new TextEncoder();
 const algorithms = {
   attempts: [{ name: 'HMAC', hash: 'SHA-256', length: 256 }, ['sign']],
   'second factor': [{ name: 'AES-GCM', length: 256 }, ['encrypt', 'decrypt']],
+  'sign-in elsewhere': [{ name: 'AES-GCM', length: 256 }, ['encrypt', 'decrypt']],
 } as const;
 
 async function derive(key: NamedKey, use: keyof typeof algorithms) {
@@ -58,7 +60,6 @@ function openSignInKeys(keys: readonly NamedKey[]) {
   const [first] = keys;
   if (!first) throw new Error('there is no key for sign-in');
   let hashing: Awaited<ReturnType<typeof derive>> | undefined;
-  const aesKey = (key: NamedKey) => derive(key, 'second factor');
   return {
     /** Stands for a text without telling it; hex. */
     async hash(text: string): Promise<string> {
@@ -66,12 +67,23 @@ function openSignInKeys(keys: readonly NamedKey[]) {
       const mac = await crypto.subtle.sign('HMAC', hashing, encoder.encode(text));
       return Array.from(new Uint8Array(mac), (byte) => byte.toString(16).padStart(2, '0')).join('');
     },
+    ...sealing(keys, first, 'second factor'),
+    journeys: sealing(keys, first, 'sign-in elsewhere'),
+  };
+}
+
+function sealing(
+  keys: readonly NamedKey[],
+  first: NamedKey,
+  use: Exclude<keyof typeof algorithms, 'attempts'>,
+) {
+  return {
     /** `<key's name>:<iv and ciphertext>`; good for this owner alone. */
     async encrypt(text: string, owner: string): Promise<string> {
       const iv = crypto.getRandomValues(new Uint8Array(ivBytes));
       const sealed = await crypto.subtle.encrypt(
         { name: 'AES-GCM', iv, additionalData: encoder.encode(owner) },
-        await aesKey(first),
+        await derive(first, use),
         encoder.encode(text),
       );
       return `${first.name}:${base64(new Uint8Array([...iv, ...new Uint8Array(sealed)]))}`;
@@ -84,7 +96,7 @@ function openSignInKeys(keys: readonly NamedKey[]) {
       const bytes = fromBase64(text);
       const opened = await crypto.subtle.decrypt(
         { name: 'AES-GCM', iv: bytes.slice(0, ivBytes), additionalData: encoder.encode(owner) },
-        await aesKey(key),
+        await derive(key, use),
         bytes.slice(ivBytes),
       );
       return new TextDecoder().decode(opened);

@@ -8,7 +8,7 @@ import { refuse, type Scope } from '../app.ts';
 import { forgetSessions } from '../caller.ts';
 import { signInTools } from './attempt.ts';
 import type { AuthSettings } from './env.ts';
-import { answerGrant, grantAnswers, grantShape } from './grants.ts';
+import { answerGrant, grantAnswers, grantLimits, grantShape } from './grants.ts';
 import { issueTokens, tokenText, validate } from './issue-tokens.ts';
 import { route } from './route.ts';
 
@@ -31,8 +31,9 @@ export const tokenRoutes = new Hono<Scope<AuthSettings>>()
         tag,
         takesSecrets: true,
         bodyShape: grantShape,
+        bodyLimits: grantLimits,
         answers: grantAnswers,
-        problems: ['not_for_browsers'],
+        problems: ['not_for_browsers', 'directory_away'],
       },
       answerGrant,
     ),

@@ -3,7 +3,7 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { asUsername } from '../../shared/staff/sign-in.ts';
+import { asUsername } from '../../shared/staff/signed-in.ts';
 import { confirmTotp, enrolTotp, pendingTotp, removeOwnTotp, removeTotpOf } from '../../shared/staff/totp.ts';
 import { refuse, type Scope } from '../app.ts';
 import { askedDatabase } from '../caller.ts';
@@ -27,7 +27,13 @@ export const totpRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         body: z.object({ password: typedPassword }),
         answers: { 201: z.object({ secret: z.string(), uri: z.string() }) },
-        problems: ['password_must_change', 'credential_refused', 'totp_enrolled', 'too_many_attempts'],
+        problems: [
+          'password_must_change',
+          'credential_refused',
+          'totp_enrolled',
+          'too_many_attempts',
+          'directory_away',
+        ],
       },
       async (c) => {
         const person = settledPerson(c);
@@ -83,7 +89,7 @@ export const totpRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         body: z.object({ password: typedPassword, code }),
         answers: { 204: null },
-        problems: ['password_must_change', 'credential_refused', 'too_many_attempts'],
+        problems: ['password_must_change', 'credential_refused', 'too_many_attempts', 'directory_away'],
       },
       async (c) => {
         const person = settledPerson(c);

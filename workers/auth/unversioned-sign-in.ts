@@ -50,7 +50,7 @@ export const unversionedSignInRoutes = new Hono<Scope<AuthSettings>>()
         takesSecrets: true,
         body: credentialsShape,
         answers: { 200: z.object({ ...tokens, user: userShape }), 401: refusalShape, 429: refusalShape },
-        problems: ['not_for_browsers'],
+        problems: ['not_for_browsers', 'directory_away'],
       },
       async (c) => {
         const signedIn = await signIn(signInTools(c), c.req.valid('json'), {

@@ -15,7 +15,7 @@ import { page, pageParameters } from './pages.ts';
 import { route } from './route.ts';
 import { instant, permissionName, reach, roleName, userName } from './shapes.ts';
 
-const tag = 'Earlier paths';
+const tag = 'Paths without version';
 const statuses = { ACTIVE: 'active', INACTIVE: 'deactivated' } as const;
 type Status = keyof typeof statuses;
 

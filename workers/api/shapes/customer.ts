@@ -2,6 +2,7 @@
 
 import * as z from 'zod/mini';
 import { instalment, lastPayment } from './loans.ts';
+import { note } from './notes.ts';
 import { currency, decimal, instant } from './values.ts';
 
 const text = z.nullable(z.string());
@@ -112,6 +113,7 @@ export const customer = z.object({
   openRequests: z.array(approval),
   cases: counted(collectionCase),
   openCases: z.array(collectionCase),
+  notes: z.array(note),
 });
 
 /** How near what was found is to what was looked for. */

@@ -12,8 +12,9 @@ import { everyPermission } from './scenario.ts';
 import { newPersonWithPassword, postJson } from './signing-in.ts';
 import { unlimited, useWorld } from './world.ts';
 
+/** Those whose answers come to an end. */
 const reads = [...declaredIn(createApi()), ...declaredIn(createAuth())].filter(
-  ({ method }) => method === 'GET',
+  ({ method, spec }) => method === 'GET' && spec.mediaType !== 'text/event-stream',
 );
 const evil = 'evil.example';
 

@@ -29,29 +29,16 @@ const view: Belonging = {
       `insert into views.views (owner, name, list, query) values ($1, gen_random_uuid()::text, 'payments', '{}') returning id`,
       [`user:${username}`],
     );
-    return { id: row!.id };
+    return { id: (row as { id: string }).id };
   },
 };
 const person: Belonging = { of: ({ id }) => ({ id }) };
-
-const note: Belonging = {
-  async of({ username }, { db }) {
-    const note = { customer: 'C-1001', text: 'their own', pinned: false, actor: `user:${username}` };
-    const written = await writeNote(db, note, undefined);
-    if (!written.ok) throw new Error(written.refusal);
-    return { id: written.value.note.id };
-  },
-};
 
 /** By how the path begins. Null: the path names nothing that is somebody's. */
 const belongings: Record<string, Belonging | null> = {
   '/api/v1/auth/sessions/:id': { of: ({ sessionId }) => ({ id: sessionId }), further: 'sessions:end' },
   '/api/v1/users/:id': person,
   '/api/users/:id': person,
-  '/api/v1/customers/:id/notes': null,
-  '/api/v1/notes/:id/amendments': note,
-  '/api/v1/notes/:id/pin': note,
-  '/api/v1/views/:id': view,
   '/api/v1/api-keys/:prefix': {
     async of({ username }, { db }) {
       const key = { name: 'their own', scopes: ['payments:read'], expiresAt: null } as const;
@@ -65,15 +52,7 @@ const belongings: Record<string, Belonging | null> = {
   '/api/v1/notes/:id/amendments': note,
   '/api/v1/notes/:id/pin': note,
   '/api/v1/notes/:id': null,
-  '/api/v1/views/:id': {
-    async of({ username }, { db }) {
-      const [view] = await db.query<{ id: string }>(
-        `insert into views.views (owner, name, list, query) values ($1, gen_random_uuid()::text, 'payments', '{}') returning id`,
-        [`user:${username}`],
-      );
-      return { id: (view as { id: string }).id };
-    },
-  },
+  '/api/v1/views/:id': view,
 };
 
 /** Undefined: nobody has said. */

@@ -21,9 +21,8 @@ export interface Change {
   accounts: string[] | null;
 }
 
-/** They belong to nobody of the staff, so that a permission for one's own or one's team's reaches none. */
 export const kindsFor = (grants: Caller['grants']): ChangeKind[] =>
-  (Object.keys(changeKinds) as ChangeKind[]).filter((kind) => grants.get(changeKinds[kind]) === 'all');
+  (Object.keys(changeKinds) as ChangeKind[]).filter((kind) => grants.has(changeKinds[kind]));
 
 export type Told = Partial<Record<ChangeKind, Pick<Change, 'ids' | 'accounts'>>>;
 

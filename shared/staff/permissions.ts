@@ -33,4 +33,19 @@ export const permissions = {
 
 export type Permission = keyof typeof permissions;
 
+/** Those about what belongs to somebody. All other things are everybody's, so that less than `all` of them is nothing. */
+const aboutBelongings: ReadonlySet<Permission> = new Set([
+  'notes:write',
+  'views:share',
+  'users:read',
+  'users:manage',
+  'sessions:read',
+  'sessions:end',
+  'keys:read',
+  'keys:manage',
+]);
+
+/** Whether a reach of `team` or `own` is worth something. */
+export const isAboutBelongings = (permission: Permission): boolean => aboutBelongings.has(permission);
+
 export const isPermission = (text: string): text is Permission => Object.hasOwn(permissions, text);

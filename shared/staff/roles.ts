@@ -1,7 +1,7 @@
 // The roles to begin with. They belong to the code, so that what a version adds is in them at once; roles beside them
 // are made of the same permissions and live in the database. A permission has a reach: whose things it is about.
 
-import { isPermission, type Permission, permissions } from './permissions.ts';
+import { isAboutBelongings, isPermission, type Permission, permissions } from './permissions.ts';
 
 /** Everybody's; the team's own; only what one made or was given. Each holds the ones after it. */
 export const reaches = ['all', 'team', 'own'] as const;
@@ -82,7 +82,7 @@ export type BuiltInRole = keyof typeof builtInRoles;
 
 export const isBuiltInRole = (name: string): name is BuiltInRole => Object.hasOwn(builtInRoles, name);
 
-/** What roles add up to: of each permission the widest reach. What this version does not know is dropped. */
+/** What roles add up to: of each permission the widest reach. What this version does not know, or is worth nothing, is dropped. */
 export function grantsOf(
   roles: readonly string[],
   others: ReadonlyArray<readonly [permission: string, reach: string]>,
@@ -91,6 +91,7 @@ export function grantsOf(
   const grants = new Map<Permission, Reach>();
   for (const [permission, reach] of [...ofBuiltIn, ...others]) {
     if (!isPermission(permission) || !isReach(reach)) continue;
+    if (reach !== 'all' && !isAboutBelongings(permission)) continue;
     const held = grants.get(permission);
     if (held === undefined || reaches.indexOf(reach) < reaches.indexOf(held)) grants.set(permission, reach);
   }

@@ -1,5 +1,4 @@
-// Makes, changes and removes roles beside those of the code, on behalf of a caller who holds what they are worth. Roles
-// are everybody's: a reach that is not `all` shapes none.
+// Makes, changes and removes roles beside those of the code, on behalf of a caller who holds what they are worth.
 
 import type { Database } from '../database.ts';
 import { ok, type Result, refused } from '../result.ts';
@@ -9,8 +8,6 @@ import { readRoles, saveRole, saveRoleChange, saveRoleRemoval } from './role-sto
 
 /** All there are. */
 export const listRoles = (db: Database): Promise<Role[]> => readRoles(db);
-
-export const mayShapeRoles = (caller: Caller): boolean => caller.grants.get('roles:manage') === 'all';
 
 export async function createRole(
   db: Database,

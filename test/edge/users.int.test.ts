@@ -559,7 +559,8 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
         { name: 'Has Space' },
         { description: '' },
         { permissions: { 'everything:do': 'all' } },
-        { permissions: { 'jobs:read': 'everywhere' } },
+        { permissions: { 'users:read': 'everywhere' } },
+        { permissions: { 'jobs:read': 'team' } },
         { permissions: { __proto__x: 'all' } },
         { builtIn: true },
         { version: 4 },
@@ -572,7 +573,7 @@ describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
       const maker = await newPersonWith({ 'users:read': 'all', 'roles:manage': 'all', 'jobs:read': 'all' });
       const strong = await newPersonWith({ 'users:manage': 'all' });
       const body = (permissions: object) => ({ name: newName('made'), description: 'x', permissions });
-      expect((await post('/api/v1/roles', maker, body({ 'jobs:read': 'team' }))).status).toBe(201);
+      expect((await post('/api/v1/roles', maker, body({ 'users:read': 'team' }))).status).toBe(201);
       for (const answer of [
         post('/api/v1/roles', maker, body({ 'users:manage': 'own' })),
         patch(`/api/v1/roles/${maker.role}`, maker, { permissions: { 'users:manage': 'all' } }, 1),

@@ -68,7 +68,6 @@ export const accountRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const { sort, after, limit, fields, ...filter } = c.req.valid('query');
         const sight = sightOf(c, customersOf(limit));
-        if (!sight) return refuse(c, 'not_found');
         const page = await readAccounts(sight.db, { filter, sort, after, limit });
         if (!page.ok) return refusePlace(c);
         const data = page.value.rows.map((row) => picked(sight.seen(row, masked), fields));
@@ -89,7 +88,6 @@ export const accountRoutes = new Hono<Scope<ApiSettings>>()
       },
       async (c) => {
         const sight = sightOf(c, borrowersShown);
-        if (!sight) return refuse(c, 'not_found');
         const loan = await readLoanAccount(sight.db, c.req.param('id'), todayOf(c));
         if (!loan) return refuse(c, 'not_found');
         return c.json(picked(sight.seen(loan, maskLoanAccount), c.req.valid('query').fields));
@@ -110,7 +108,6 @@ export const accountRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const { fields, ...asked } = c.req.valid('query');
         const db = unnamedReads(c);
-        if (!db) return refuse(c, 'not_found');
         const page = await readSchedule(db, c.req.param('id'), { ...asked, today: todayOf(c) });
         if (!page.ok) return refusePlace(c);
         if (!page.value) return refuse(c, 'not_found');
@@ -135,7 +132,6 @@ export const loanRoutes = new Hono<Scope<ApiSettings>>().get(
     async (c) => {
       const { dpd = 1, fields, ...asked } = c.req.valid('query');
       const sight = sightOf(c, customersOf(asked.limit));
-      if (!sight) return refuse(c, 'not_found');
       const page = await readDelinquentAccounts(sight.db, { ...asked, dpd, today: todayOf(c) });
       if (!page.ok) return refusePlace(c);
       const data = page.value.rows.map((row) => picked(sight.seen(row, masked), fields));

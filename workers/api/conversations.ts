@@ -50,7 +50,6 @@ export const conversationRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const { after, limit, fields, ...filter } = c.req.valid('query');
         const sight = sightOf(c, survivorsOf(limit));
-        if (!sight) return refuse(c, 'not_found');
         const page = await readConversations(sight.db, { filter, after, limit });
         if (!page.ok) return refusePlace(c);
         const data = page.value.rows.map((row) => picked(sight.seen(row, masked), fields));
@@ -73,7 +72,6 @@ export const conversationRoutes = new Hono<Scope<ApiSettings>>()
         const { fields, ...asked } = c.req.valid('query');
         const id = c.req.param('id');
         const sight = sightOf(c, { by: id, sql: customerOfConversation });
-        if (!sight) return refuse(c, 'not_found');
         const found = await readConversation(sight.db, id, asked);
         if (!found.ok) return refusePlace(c);
         if (!found.value) return refuse(c, 'not_found');

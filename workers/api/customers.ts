@@ -72,7 +72,6 @@ export const customerRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const { fields, ...asked } = c.req.valid('query');
         const sight = sightOf(c, customersOf(asked.limit));
-        if (!sight) return refuse(c, 'not_found');
         const page = await rowsOf(c, sight, asked);
         if (page instanceof Response) return page;
         const data = page.rows.map((row) => picked(sight.seen(row, masked), fields));
@@ -94,7 +93,6 @@ export const customerRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const name = c.req.param('id');
         const sight = sightOf(c, { by: name, sql: customerNamed });
-        if (!sight) return refuse(c, 'not_found');
         const today = calendarDate(new Date(), c.get('settings').timeZone);
         const found = await readCustomer(sight.db, name, today);
         if (!found) return refuse(c, 'not_found');
@@ -117,7 +115,6 @@ export const customerRoutes = new Hono<Scope<ApiSettings>>()
         const name = c.req.param('id');
         const { fields, ...asked } = c.req.valid('query');
         const sight = sightOf(c, { by: name, sql: customerNamed });
-        if (!sight) return refuse(c, 'not_found');
         const { business: place } = c.get('settings');
         const timeline = await readTimeline(sight.db, name, { ...asked, place });
         if (!timeline.ok) return refusePlace(c);

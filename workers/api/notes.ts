@@ -24,7 +24,7 @@ type C = RequestContext<ApiSettings>;
 
 const tag = 'Notes';
 
-const seesPeople = (c: C) => c.get('caller').grants.get('customers:personal') === 'all';
+const seesPeople = (c: C) => c.get('caller').grants.has('customers:personal');
 /** To whoever changes a note; the change itself is in the audit trail. */
 const shown = (c: C, note: Note): Note => (seesPeople(c) ? note : maskNote(note));
 
@@ -69,7 +69,6 @@ export const customerNoteRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const customer = c.req.param('id');
         const sight = sightOf(c, { by: customer, sql: customerNamed });
-        if (!sight) return refuse(c, 'not_found');
         const read = await readNotes(sight.db, customer, c.req.valid('query'));
         if (!read.ok) return read.refusal === 'foreign_key' ? refusePlace(c) : refuse(c, 'not_found');
         const { rows, next } = read.value;
@@ -127,7 +126,7 @@ export const noteRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const id = c.req.param('id');
         const sight = sightOf(c, { by: id, sql: customerOfNote });
-        const note = sight && (await readNote(sight.db, id));
+        const note = await readNote(sight.db, id);
         return note ? answerNote(c, sight.seen(note, maskNote)) : refuse(c, 'not_found');
       },
     ),

@@ -6,7 +6,7 @@ import * as z from 'zod/mini';
 import { readConversations } from '../../shared/read/conversations.ts';
 import { masked } from '../../shared/read/mask.ts';
 import { searchCustomers, searchEverything, type ThingKind } from '../../shared/read/search.ts';
-import { type RequestContext, refuse, type Scope } from '../app.ts';
+import type { RequestContext, Scope } from '../app.ts';
 import { survivorsOf } from './conversations.ts';
 import type { ApiSettings } from './env.ts';
 import { bestOf, linkNext, refusePlace } from './pages.ts';
@@ -30,7 +30,6 @@ async function found<Row>(
   shown: (thing: { id: string; number: string | null; of: Owner }) => Row,
 ): Promise<Response> {
   const sight = sightOf(c, customersOf(limit));
-  if (!sight) return refuse(c, 'not_found');
   const things = await searchEverything(sight.db, { q, limit, masked: sight.masked, kind });
   if (!things.ok) return notSearched(c);
   const rows = things.value.map((thing) => sight.seen(thing, masked));
@@ -81,7 +80,6 @@ export const servicingAppRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const { after, limit } = c.req.valid('query');
         const sight = sightOf(c, survivorsOf(limit));
-        if (!sight) return refuse(c, 'not_found');
         const filter = { customer: c.req.param('customerId') };
         const page = await readConversations(sight.db, { filter, after, limit });
         if (!page.ok) return refusePlace(c);
@@ -102,7 +100,6 @@ export const servicingAppRoutes = new Hono<Scope<ApiSettings>>()
       async (c) => {
         const asked = c.req.valid('query');
         const sight = sightOf(c, customersOf(asked.limit));
-        if (!sight) return refuse(c, 'not_found');
         const customers = await searchCustomers(sight.db, { ...asked, masked: sight.masked });
         if (!customers.ok) return notSearched(c);
         return c.json(customers.value.map((row) => sight.seen(row, masked)));

@@ -1,6 +1,5 @@
-// Whom a caller sees, and how. Nobody is responsible for a customer, so a permission for one's own or one's team's reaches
-// none of them, and is answered like none at all. What names people is masked without `customers:personal`; with it every
-// read is in the audit trail, written by the statement that reads.
+// How a caller sees customers: what names people is masked without `customers:personal`; with it every read is in the audit
+// trail, written by the statement that reads.
 
 import { routePath } from 'hono/route';
 import { auditing, type Shown } from '../../shared/audit/auditing.ts';
@@ -13,11 +12,8 @@ import type { ApiSettings } from './env.ts';
 
 type C = RequestContext<ApiSettings>;
 
-/** For what names nobody; undefined for whom nothing is there. */
-export const unnamedReads = (c: C): Database | undefined =>
-  c.get('caller').grants.get('customers:read') === 'all'
-    ? openDatabase(c.get('settings').database)
-    : undefined;
+/** For what names nobody. */
+export const unnamedReads = (c: C): Database => openDatabase(c.get('settings').database);
 
 export interface Sight {
   /** For one statement. */
@@ -27,11 +23,11 @@ export interface Sight {
   seen<T>(thing: T, mask: (thing: T) => T): T;
 }
 
-/** Whom the read is about: one customer, or those of its rows. Undefined for whom nothing is there. */
-export function sightOf(c: C, whom: Resolved | Shown): Sight | undefined {
+/** `whom` the read is about: one customer, or those of its rows. */
+export function sightOf(c: C, whom: Resolved | Shown): Sight {
   const db = unnamedReads(c);
-  if (!db || c.get('caller').grants.get('customers:personal') !== 'all') {
-    return db && { db, masked: true, seen: (thing, mask) => mask(thing) };
+  if (!c.get('caller').grants.has('customers:personal')) {
+    return { db, masked: true, seen: (thing, mask) => mask(thing) };
   }
   const entry: NewEntry = {
     action: 'customer.read',

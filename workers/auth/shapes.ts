@@ -1,8 +1,8 @@
 // What this Worker's bodies and answers are made of.
 
 import * as z from 'zod/mini';
-import { type Permission, permissions } from '../../shared/staff/permissions.ts';
-import { reaches } from '../../shared/staff/roles.ts';
+import { isAboutBelongings, type Permission, permissions } from '../../shared/staff/permissions.ts';
+import { type Reach, reaches } from '../../shared/staff/roles.ts';
 
 const control = '\\u0000-\\u001f\\u007f-\\u009f';
 
@@ -16,14 +16,18 @@ export const line = (longest: number) =>
     z.meta({ pattern: `^[^${control}]*[^\\s\\ufeff${control}][^${control}]*$` }),
   );
 
-export const permissionName = z.enum(
-  Object.keys(permissions) as [Permission, ...Permission[]],
-  'expected a permission',
-);
+const names = Object.keys(permissions) as [Permission, ...Permission[]];
+export const permissionName = z.enum(names, 'expected a permission');
 export const reach = z.enum(reaches, 'expected all, team or own');
 
+const onlyAll = z.literal('all', 'expected all: these things are everybody’s');
+
 /** Permissions with their reach. */
-export const worth = z.partialRecord(permissionName, reach);
+export const worth = z.strictObject(
+  Object.fromEntries(
+    names.map((name) => [name, z.optional<z.ZodMiniType<Reach>>(isAboutBelongings(name) ? reach : onlyAll)]),
+  ) as Record<Permission, z.ZodMiniOptional<z.ZodMiniType<Reach>>>,
+);
 
 /** UTC, with milliseconds. */
 export const instant = z.string().check(z.meta({ format: 'date-time' }));

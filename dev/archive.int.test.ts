@@ -177,6 +177,7 @@ test('an erasure says what it did, once', async () => {
       'keys deleted: 3',
       'events without names now: 3, which tell about 3 aggregates',
       'dead letters deleted: 0',
+      'notes deleted: 0',
       'waiting events folded without names: 0',
       "keeps its key, being somebody else's as well: account:A1",
       '',

@@ -12,8 +12,16 @@ import type { Snapshot } from './snapshot.ts';
 
 const world = useProjections();
 const moment = async () => (await readChanges(world.api, undefined)).upTo;
-const since = async (told: Snapshot) => (await readChanges(world.api, told)).changes;
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+/** One at which no other file's transaction runs: of what ran then it would be unknown whether it has been trimmed. */
+const quietMoment = async ({ but = 0 } = {}) => {
+  for (;;) {
+    const present = await moment();
+    if (present.running.size === but) return present;
+    await pause(5);
+  }
+};
+const since = async (told: Snapshot) => (await readChanges(world.api, told)).changes;
 const without = (changes: Change[] | undefined) => changes?.map(({ transaction: _, ...change }) => change);
 
 test('a payment, its reversal, a loan and a request for approval are told by name, in what commits with them', async () => {
@@ -100,9 +108,9 @@ test('what commits late and out of order is told once, while others read on and 
 });
 
 test('whoever was away for longer than changes are kept, or comes from elsewhere, has to read anew', async () => {
-  const told = await moment();
+  const told = await quietMoment();
   await recordPayments(world.owner, [newPayment()]);
-  const after = await moment();
+  const after = await quietMoment();
   await world.owner.query(`update live.changes set at = now() - interval '59 minutes'`);
   const trim = () => world.owner.query<{ n: number }>(`select live.remove_old_changes('1 hour', 1000) as n`);
   expect(await trim()).toEqual([{ n: 0 }]);
@@ -111,12 +119,29 @@ test('whoever was away for longer than changes are kept, or comes from elsewhere
   expect((await trim())[0]?.n).toBeGreaterThan(0);
   expect(await since(told)).toBeUndefined();
   expect(await since(after)).toEqual([]);
+  // One that runs for longer than that makes nobody read anew while it runs.
+  let end: (() => void) | undefined;
+  const begun = world.owner.transaction(async (tx) => {
+    await recordPayments(tx, [newPayment()]);
+    await new Promise<void>((resolve) => {
+      end = resolve;
+    });
+  });
+  await expect.poll(() => end).toBeDefined();
+  await recordPayments(world.owner, [newPayment()]);
+  const during = await quietMoment({ but: 1 });
+  await world.owner.query(`update live.changes set at = now() - interval '61 minutes'`);
+  await trim();
+  expect(await since(during)).toEqual([]);
+  end?.();
+  await begun;
+  expect(await since(during)).toBeUndefined();
   const elsewhere = { text: '900000000:900000000:', xmax: 900_000_000n, running: new Set<bigint>() };
   expect(await since(elsewhere)).toBeUndefined();
 });
 
 test('what came with a copy of another database is neither told nor makes anybody read anew for ever', async () => {
-  const told = await moment();
+  const told = await quietMoment();
   await world.owner.query(
     `insert into live.changes (transaction_id, kind, ids, accounts, at)
      values ('900000000', 'payments', '{X}', '{}', now() - interval '2 hours')`,

@@ -15,8 +15,9 @@ export interface FoundChanges {
   }>;
 }
 
-// What a snapshot does not see is above its end, or was running: two ranges of the primary key. What comes from another
-// cluster's copy has transactions that this one has not given yet.
+// What a snapshot does not see is above its end, or was running: two ranges of the primary key. What ran then and has ended
+// since may have been trimmed already. What comes from another cluster's copy has transactions that this one has not
+// given yet.
 const statement = `
   with moment as materialized (select $1::pg_snapshot as told, pg_current_snapshot() as present),
   news as materialized (
@@ -30,7 +31,8 @@ const statement = `
   )
   select present::text as snapshot,
     coalesce(pg_snapshot_xmax(told) > pg_snapshot_xmax(present)
-      or (h.trimmed >= pg_snapshot_xmin(told) and h.trimmed < pg_snapshot_xmax(present))
+      or (h.trimmed < pg_snapshot_xmax(present) and (h.trimmed >= pg_snapshot_xmax(told) or exists (
+        select from pg_snapshot_xip(told) as ran where ran <= h.trimmed and pg_visible_in_snapshot(ran, present))))
       or (select count(*) > $2::int from news), false) as lost,
     (select coalesce(json_agg(json_build_object('transaction', transaction_id::text, 'kind', kind, 'ids', ids,
        'accounts', accounts) order by transaction_id, position), '[]') from news) as changes

@@ -7,6 +7,7 @@ import { openUpstashDoor } from '../../dev/doors/upstash.ts';
 import { freePort } from '../../dev/servers/port.ts';
 import type { Role } from '../../drizzle/migrate.ts';
 import type { Database } from '../../shared/database.ts';
+import { newSignInKey } from '../../workers/auth/sign-in-keys.ts';
 import { newTokenKeys } from '../../workers/auth/token-keys.ts';
 import type { Arena } from './round.ts';
 
@@ -51,6 +52,7 @@ export async function openArena({ db, urlFor, redisUrl }: Servers): Promise<Aren
         DB_POOL_MIN: '1',
         DB_POOL_MAX: '8',
         TOKEN_KEYS: await newTokenKeys(),
+        SIGN_IN_KEYS: newSignInKey('chaos'),
         CHANNELS: '{"standard":{"scheme":"standard"}}',
         CHANNEL_STANDARD_SECRET: `whsec_${secret}`,
       },

@@ -4,12 +4,12 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { askedBy } from '../../shared/audit/asker.ts';
 import { note } from '../../shared/audit/note.ts';
 import { ask, expectProblem, read } from './asking.ts';
-import { runtimesAndContainer } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
 const odd = '=cmd|"x"<script>alert(1)</script>';
 
-describe.each(runtimesAndContainer)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let auditor: TestPerson;
   let agent: TestPerson;

@@ -4,10 +4,10 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { foldInto } from '../../shared/read/testing.ts';
 import { event } from '../../shared/servicing/testing.ts';
 import { type Answer, expectProblem, read } from './asking.ts';
-import { runtimesAndContainer } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { useWorld } from './world.ts';
 
-describe.each(runtimesAndContainer)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let token: string;
   const get = (name: string, as: string | undefined = token) =>

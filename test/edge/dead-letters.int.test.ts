@@ -5,12 +5,12 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { buryEvents } from '../../shared/dead-letters/bury-events.ts';
 import type { NewDeadLetter } from '../../shared/dead-letters/dead-letter.ts';
 import { ask, expectProblem, read, write } from './asking.ts';
-import { runtimes } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { useWorld } from './world.ts';
 
 const path = '/api/v1/dead-letters';
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let clerk: string;
   beforeAll(async () => {

@@ -1,5 +1,5 @@
-// The examples of the reference are real answers: recorded from the story, and compared with it in every run. After a
-// change: `npm run examples`.
+// The examples of the reference are real answers: recorded from the story, which goes through every route, and compared
+// with it in every run and on every runtime. After a change: `npm run examples`.
 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -8,13 +8,14 @@ import { createAuth } from '../../workers/auth/main.ts';
 import type { Examples } from '../../workers/openapi.ts';
 import { declaredIn } from '../../workers/route.ts';
 import { ask } from './asking.ts';
+import { runtimesAndContainer } from './runtimes.ts';
 import { normalised, playStory } from './scenario.ts';
 import { useWorld } from './world.ts';
 
 const file = join(import.meta.dirname, '../../workers/api/examples.json');
 
-describe('the reference', () => {
-  const world = useWorld('node');
+describe.each(runtimesAndContainer)('the reference on %s', (runtime) => {
+  const world = useWorld(runtime);
 
   let examples: Examples;
   beforeAll(async () => {

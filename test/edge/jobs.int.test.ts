@@ -3,10 +3,10 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jobNames, jobs } from '../../shared/operations/job.ts';
 import { ask, expectProblem, read, write } from './asking.ts';
-import { runtimes } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { useWorld } from './world.ts';
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let reader: string;
   let runner: string;

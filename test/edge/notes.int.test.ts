@@ -5,9 +5,10 @@ import { entriesOf } from '../../shared/audit/testing.ts';
 import { foldInto } from '../../shared/read/testing.ts';
 import { event } from '../../shared/servicing/testing.ts';
 import { type Answer, ask, expectProblem } from './asking.ts';
+import { oneRuntime } from './runtimes.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
-describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let supervisor: TestPerson;
   let agent: TestPerson;

@@ -12,12 +12,12 @@ import {
   read,
   tally,
 } from './asking.ts';
-import { runtimes } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { useWorld } from './world.ts';
 
 const revokedWithinMs = 5_000;
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let token: string;
   let shortLived: { token: string; until: number };

@@ -3,12 +3,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { staging } from '../../containers/ingest/staging.ts';
 import { type Answer, ask, expectProblem, read, write } from './asking.ts';
-import { runtimes } from './runtimes.ts';
+import { oneRuntime } from './runtimes.ts';
 import { timeZone, useWorld } from './world.ts';
 
 const path = '/api/v1/payments/staging/quarantined';
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let reader: string;
   let clerk: string;

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { Secret, TOTP } from 'otpauth';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, ask, eventually, expectProblem, tally } from './asking.ts';
+import { oneRuntime } from './runtimes.ts';
 import {
   cookiesOf,
   fromPage,
@@ -17,7 +18,7 @@ import { useWorld } from './world.ts';
 
 const many = 10_000;
 
-describe.each(['workerd', 'node'] as const)('on %s', { timeout: 120_000 }, (runtime) => {
+describe.each(oneRuntime)('on %s', { timeout: 120_000 }, (runtime) => {
   const limits = { SESSIONS_PER_PERSON: String(2 * many) };
   const world = useWorld(runtime, { auth: limits });
   const at = (path: string, headers: Record<string, string>, method = 'GET') =>

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Reach } from '../../shared/staff/roles.ts';
 import { type Answer, ask, expectProblem, tally } from './asking.ts';
+import { oneRuntime } from './runtimes.ts';
 import { login } from './signing-in.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
@@ -12,7 +13,7 @@ const common = 'password1234';
 const nobody = '00000000-0000-4000-8000-000000000000';
 const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
 
-describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const limits = { API_KEY_MAX_DAYS: '90' };
   const world = useWorld(runtime, { auth: limits });
   let made = 0;

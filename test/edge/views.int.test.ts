@@ -2,9 +2,10 @@
 
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, ask, expectProblem } from './asking.ts';
+import { oneRuntime } from './runtimes.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
-describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let supervisor: TestPerson;
   let agent: TestPerson;

@@ -123,7 +123,7 @@ test('roles are made of what one holds, and those of the software stay', () => {
   expect(mayShape(held, undefined, content({ 'jobs:read': 'all', 'notes:write': 'own' }))).toEqual({
     ok: true,
   });
-  expect(mayShape(held, undefined, content({ 'jobs:run': 'own', 'notes:write': 'all' }))).toEqual({
+  expect(mayShape(held, undefined, content({ 'jobs:run': 'all', 'notes:write': 'all' }))).toEqual({
     ok: false,
     refusal: { kind: 'beyond_own_rights', permissions: ['jobs:run', 'notes:write'] },
   });

@@ -207,7 +207,8 @@ async function whatWaits(call: Call, world: World): Promise<void> {
 }
 
 async function customersOf(call: Call, world: World): Promise<void> {
-  const at = (day: string) => ({ at: `${day}T09:30:00Z` });
+  let told = 0;
+  const at = (day: string) => ({ at: `${day}T09:30:00Z`, id: `told-${++told}` });
   await foldInto(world.db, [
     event(
       'customer.created.v1',

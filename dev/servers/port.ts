@@ -30,13 +30,17 @@ export function isOpen(port: number, host = loopback): Promise<boolean> {
   });
 }
 
+const given = new Set<number>();
+
 /**
  * A free port below the range that systems use for outgoing connections, so that a server which is stopped and
- * started again finds its port as it left it.
+ * started again finds its port as it left it. Each is given once: who got it may not listen there yet.
  */
 export async function freePort(): Promise<number> {
   for (let attempt = 0; attempt < 100; attempt++) {
     const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (given.has(port)) continue;
+    given.add(port);
     if (await isFree(port)) return port;
   }
   throw new Error('found no free port between 20000 and 32000');

@@ -54,9 +54,7 @@ export const urlsOf = (ports: Record<WorkerName, number>) =>
   byWorker((name) => `http://127.0.0.1:${ports[name]}`);
 
 export async function freePorts(): Promise<Record<WorkerName, number>> {
-  const ports = new Set<number>();
-  while (ports.size < workerNames.length) ports.add(await freePort());
-  const list = [...ports];
+  const list = await Promise.all(workerNames.map(() => freePort()));
   return byWorker((name) => list[workerNames.indexOf(name)]!);
 }
 

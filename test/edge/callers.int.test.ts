@@ -3,10 +3,10 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { type Answer, ask, eventually, expectProblem, read } from './asking.ts';
-import { runtimesAndContainer } from './runtimes.ts';
+import { unlikeRuntimes } from './runtimes.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
-describe.each(runtimesAndContainer)('on %s', (runtime) => {
+describe.each(unlikeRuntimes)('on %s', (runtime) => {
   const world = useWorld(runtime);
   const get = (path: string, headers: Record<string, string>): Promise<Answer> =>
     ask(`${world.edge.urls.api}${path}`, { headers });

@@ -11,12 +11,12 @@ import { about } from '../../workers/api/metrics.ts';
 import { aPayment, ask, deliver, doors, eventually, expectProblem, read, write } from './asking.ts';
 import { channel } from './channels.ts';
 import { parseExposition } from './exposition.ts';
-import { type Edge, runtimes } from './runtimes.ts';
+import { type Edge, oneRuntime } from './runtimes.ts';
 import { timeZone, useWorld } from './world.ts';
 
 const slackMs = 1_500;
 
-describe.each(runtimes)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   const health = () => read(world.edge, '/health');
 

@@ -14,14 +14,14 @@ import {
   tally,
   write,
 } from './asking.ts';
-import { type Edge, runtimesAndContainer } from './runtimes.ts';
+import { type Edge, unlikeRuntimes } from './runtimes.ts';
 import { useWorld } from './world.ts';
 
 const timeoutMs = 1_300;
 /** What a loaded machine may add. */
 const slackMs = 1_500;
 
-describe.each(runtimesAndContainer)('on %s', (runtime) => {
+describe.each(unlikeRuntimes)('on %s', (runtime) => {
   const world = useWorld(runtime, { webhooks: { WEBHOOK_TIMEOUT_MS: String(timeoutMs) } });
   let token: string;
   beforeAll(async () => {

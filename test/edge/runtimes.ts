@@ -18,6 +18,8 @@ import { containerEnv, containerRuntimes } from './container.ts';
 export const runtimes = ['workerd', 'node', 'deno'] as const;
 /** And the container that serves without Cloudflare, over connections to Postgres. */
 export const runtimesAndContainer = [...runtimes, 'container'] as const;
+/** For what hangs on how a runtime keeps connections and time: workerd asks over HTTP, the container holds connections. */
+export const unlikeRuntimes = ['workerd', 'container'] as const;
 /** For what hangs on a route's own code: that each route answers the same on all of them is in examples.int.test.ts. */
 export const oneRuntime = ['workerd'] as const;
 export type Runtime = (typeof runtimesAndContainer)[number];

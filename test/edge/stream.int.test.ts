@@ -7,6 +7,7 @@ import { foldInto } from '../../shared/read/testing.ts';
 import { event } from '../../shared/servicing/testing.ts';
 import { revokeApiKey } from '../../shared/staff/revoke-key.ts';
 import { aPayment, ask, deliver, eventually, expectProblem, read } from './asking.ts';
+import { oneRuntime } from './runtimes.ts';
 import { type TestPerson, useWorld } from './world.ts';
 
 interface Message {
@@ -75,7 +76,7 @@ type Open = Awaited<ReturnType<typeof open>>;
 const references = (stream: Open): string[] =>
   stream.of('changes').flatMap(({ data }) => data.payments?.ids ?? []);
 
-describe.each(['workerd', 'node'] as const)('on %s', (runtime) => {
+describe.each(oneRuntime)('on %s', (runtime) => {
   const world = useWorld(runtime);
   let supervisor: TestPerson;
   beforeAll(async () => {

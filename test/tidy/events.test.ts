@@ -37,7 +37,9 @@ describe.each(examples.map((example) => ({ type: typeOf(example), example })))(
       schemas[type]?.parse(example);
     });
 
-    test.skipIf(schemas[type] === authEvent)('has the id of the same fact on the other topic', () => {
+    // Of payments alone there are two topics.
+    if (schemas[type] === authEvent) return;
+    test('has the id of the same fact on the other topic', () => {
       const id = example.event_id ?? example.id;
       expect(examples.filter((other) => (other.event_id ?? other.id) === id)).toHaveLength(2);
     });

@@ -202,7 +202,7 @@ begin
   where r.id = given_id;
   if decision = 'approved' then
     insert into outbox.messages (destination, topic, key, event_id, payload)
-    values ('ledger', 'ledger.requests', held.account_id, given_id,
+    values ('requests', 'ledger.requests', held.account_id, given_id,
             (held.command || jsonb_build_object('requestId', given_id, 'maker', held.maker, 'checker', decider))::text);
   end if;
   return query select 'requested', decider;

@@ -108,7 +108,7 @@ export async function startLedgerStandIn(): Promise<LedgerStandIn> {
     const made = {
       transactionId: crypto.randomUUID(),
       loanAccountId: id,
-      ...{ type, transactionDate: at, effectiveDate: at.slice(0, 10), createdAt: at, createdBy: actor },
+      ...{ type, transactionDate: at, effectiveDate: '2026-11-24', createdAt: at, createdBy: actor },
       principalDelta: major(principal),
       feeDelta: major(fees),
       principalAfter: major(its.principal),

@@ -23,7 +23,7 @@ const ledgerPermissions = {
 } as const;
 
 describe.each(oneRuntime)('on %s', (runtime) => {
-  const world = useWorld(runtime, { api: { LEDGER_TIMEOUT_MS: '700' } });
+  const world = useWorld(runtime, { api: { LEDGER_GATEWAY_TIMEOUT_MS: '700' } });
   let maker: TestPerson & { role: string };
   let checker: TestPerson & { role: string };
   let other: TestPerson & { role: string };
@@ -96,9 +96,9 @@ describe.each(oneRuntime)('on %s', (runtime) => {
             headers: { authorization: 'Bearer key-of-the-test-gateway', 'x-actor': actor },
             body: JSON.stringify(message),
           });
-          const body = await answer.json();
-          if (answer.ok) return { ok: true, answer: body };
-          return { ok: false, refusal: { code: body.code, message: body.detail } };
+          const body = (await answer.json()) as { code: string; detail: string };
+          if (answer.ok) return { ok: true as const, answer: { ...body } };
+          return { ok: false as const, refusal: { code: body.code, message: body.detail } };
         },
       },
       payload,
@@ -188,7 +188,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     }
     world.ledger.mood = 'well';
     expect(owed()).toBe(50000n);
-    expect(await outbox('ledger')).toEqual([]);
+    expect(await outbox('requests')).toEqual([]);
     expect((await command('repayment', { amount: '10.00' }, key)).status).toBe(201);
   });
 
@@ -281,14 +281,14 @@ describe.each(oneRuntime)('on %s', (runtime) => {
 
   test('an approval goes to the ledger in the same transaction, and is executed once and as it was asked for', async () => {
     const { id } = await requested({ reason: 'gone away' });
-    expect(await outbox('ledger')).toEqual([]);
+    expect(await outbox('requests')).toEqual([]);
     const approved = await decide(id, 'approve', { comment: 'seen the file' });
     expect(approved.body).toMatchObject({
       status: 'approved',
       decidedBy: `user:${checker.username}`,
       amount: '500.00',
     });
-    const [message] = await outbox('ledger');
+    const [message] = await outbox('requests');
     expect(message).toMatchObject({ topic: 'ledger.requests', event_id: id });
     const payload = message?.payload as string;
     expect(JSON.parse(payload)).toEqual({
@@ -339,7 +339,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     const { id } = await requested({ fees: [{ amount: '40.00' }], reason: 'goodwill' }, 'waive-fee');
     await decide(id, 'approve');
     await command('repayment', { amount: '30.00' });
-    expect((await execute((await outbox('ledger'))[0]?.payload as string)).outcome).toBe('failed');
+    expect((await execute((await outbox('requests'))[0]?.payload as string)).outcome).toBe('failed');
     const { body } = await read(world.edge, `/api/v1/approval-requests/${id}`, checker.accessToken);
     expect(body).toMatchObject({ status: 'failed', failure: { code: 'exceeds_fees' }, transactionId: null });
   });
@@ -362,7 +362,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     const without = await world.newPersonWith(less);
     expectProblem(await decide(id, 'approve', {}, without), 403, 'beyond_own_rights');
     expectProblem(await decide(id, 'cancel', {}, checker), 403, 'not_own_request');
-    expect((await outbox('ledger')).length).toBe(0);
+    expect((await outbox('requests')).length).toBe(0);
   });
 
   test('of all who decide at the same time one does', async () => {
@@ -373,7 +373,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
       expect(lost).toHaveLength(deciders.length - 1);
       for (const answer of lost) expectProblem(answer, 409, 'already_decided');
       const { body } = await read(world.edge, `/api/v1/approval-requests/${id}`, maker.accessToken);
-      const approved = (await outbox('ledger')).filter((one) => one.event_id === id);
+      const approved = (await outbox('requests')).filter((one) => one.event_id === id);
       expect(approved).toHaveLength(body.status === 'approved' ? 1 : 0);
     };
     for (let n = 0; n < 5; n++) {
@@ -390,7 +390,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     const { id } = await requested();
     for (const _ of [1, 2]) expect((await decide(id, 'approve')).body.status).toBe('approved');
     expectProblem(await decide(id, 'reject', { comment: 'no' }), 409, 'already_decided');
-    expect((await outbox('ledger')).length).toBe(1);
+    expect((await outbox('requests')).length).toBe(1);
     const { id: second } = await requested();
     for (const _ of [1, 2]) expect((await decide(second, 'cancel', {}, maker)).body.status).toBe('cancelled');
   });
@@ -432,7 +432,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
       event_type: 'writeoff.cancelled.v1',
       cancelled_by: 'service:approvals',
     });
-    expect(await outbox('ledger')).toEqual([]);
+    expect(await outbox('requests')).toEqual([]);
     await expect(
       world.db.query(`update approvals.requests set amount = 1 where id = $1`, [id]),
     ).rejects.toThrow('23514');

@@ -50,7 +50,7 @@ const variables = z.object({
   LEDGER_GATEWAY_URL: z.optional(httpUrl("the ledger's gateway")),
   LEDGER_GATEWAY_KEY: z.optional(restToken('a key of the gateway')),
   /** Longer than the gateway tries, so that it is the gateway that says what came of it. */
-  LEDGER_TIMEOUT_MS: wholeNumber(20_000, 100, 120_000),
+  LEDGER_GATEWAY_TIMEOUT_MS: wholeNumber(20_000, 100, 120_000),
   APPROVAL_HOURS: wholeNumber(72, 1, 8_760),
   WEBHOOKS: door('webhooks'),
   AUTH: door('auth'),
@@ -90,7 +90,7 @@ export function readApiSettings(env: Record<string, unknown>) {
     ledger:
       gatewayUrl === undefined
         ? undefined
-        : { url: gatewayUrl, key: gatewayKey as string, timeoutMs: values.LEDGER_TIMEOUT_MS },
+        : { url: gatewayUrl, key: gatewayKey as string, timeoutMs: values.LEDGER_GATEWAY_TIMEOUT_MS },
     approvalHours: values.APPROVAL_HOURS,
     tokenKeys: tokenKeysOf(values.AUTH),
     webhooks: values.WEBHOOKS,

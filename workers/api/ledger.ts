@@ -2,7 +2,7 @@
 
 import { Hono } from 'hono';
 import * as z from 'zod/mini';
-import { type RequestContext, refuse, type Scope } from '../app.ts';
+import type { RequestContext, Scope } from '../app.ts';
 import type { ApiSettings } from './env.ts';
 import { callLedger, ledgerProblems, type Message, refuseLedger } from './ledger-gateway.ts';
 import { anyName, type Loan, loanNamed, presentBalance } from './ledger-loan.ts';

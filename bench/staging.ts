@@ -54,14 +54,16 @@ const rival = `with staged as materialized (
       payment_date, paid_on, payment_channel, 'staging', metadata, event_id, 'rival' from winner
   ), message as (
     insert into outbox.messages (destination, topic, key, event_id, payload)
-    select 'log', m.topic, loan_account_number, event_id, m.payload
+    select m.destination, m.topic, m.key, event_id, m.payload
     from winner cross join lateral (values
-      ('payment.events', payment_service.recorded_event(event_id, now(), id, reference_number, loan_account_number, cif, amount,
+      ('log', 'payment.events', loan_account_number, payment_service.recorded_event(event_id, now(), id, reference_number, loan_account_number, cif, amount,
         currency, payment_date, payment_channel, 'staging', metadata::json)),
-      ('payment.lifecycle', payment_service.lifecycle_event(event_id, 'PAYMENT_RECEIVED', reference_number, loan_account_number,
+      ('log', 'payment.lifecycle', loan_account_number, payment_service.lifecycle_event(event_id, 'PAYMENT_RECEIVED', reference_number, loan_account_number,
         cif, amount, currency, now(), 'received', json_build_object('paymentId', id, 'currency', currency,
-          'paymentDate', payment_service.utc(payment_date), 'paymentChannel', payment_channel, 'source', 'staging')))
-    ) as m(topic, payload)
+          'paymentDate', payment_service.utc(payment_date), 'paymentChannel', payment_channel, 'source', 'staging'))),
+      ('ledger', 'ledger.payments', id::text, payment_service.payment_to_post(id, reference_number, loan_account_number, amount,
+        currency, paid_on, 'rival'))
+    ) as m(destination, topic, key, payload)
   )
   update payment_staging s set processed = true, processed_at = localtimestamp, outcome = 'recorded', payment_id = w.id
   from winner w where s.id = w.staging_id`;

@@ -167,7 +167,7 @@ async function main(): Promise<void> {
        )
        select count(*)::int as payments,
               (select count(*)::int from payment_service.payment_references where reference_number like 'BENCH-%') as references,
-              count(*) filter (where topics = '{payment.events,payment.lifecycle}')::int as announced
+              count(*) filter (where topics = '{ledger.payments,payment.events,payment.lifecycle}')::int as announced
        from payment_service.payments left join announcement using (event_id) where reference_number like 'BENCH-%'`,
     );
     await client.end();

@@ -1,5 +1,6 @@
 // Settings that every container reads, and what is wrong between settings that are right one by one.
 
+import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { logLevel, optionalWholeNumber, postgresUrl, wholeNumber } from '../shared/settings.ts';
 
@@ -41,4 +42,25 @@ export const agreeing = <Values extends Common>(
       }
     },
     { when: () => true },
+  );
+
+/** PEM text, whose line ends may be \n, or a file with it; `kind` is what it has to hold. */
+export const pem = (kind: 'CERTIFICATE' | 'PRIVATE KEY') =>
+  z.pipe(
+    z.string(),
+    z.transform((given, context) => {
+      if (given.startsWith('-----BEGIN ')) return given.replaceAll('\\n', '\n');
+      try {
+        const text = readFileSync(given, 'utf8');
+        if (text.includes(`${kind}-----`)) return text;
+      } catch {
+        // Told like a file of something else.
+      }
+      context.issues.push({
+        code: 'custom',
+        input: given,
+        message: 'expected a PEM text or a readable file',
+      });
+      return z.NEVER;
+    }),
   );

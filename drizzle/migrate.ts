@@ -21,6 +21,7 @@ export const roles = [
   'recoup_edge',
   'recoup_projector',
   'recoup_directory',
+  'recoup_posting',
 ] as const;
 export type Role = (typeof roles)[number];
 

@@ -281,6 +281,7 @@ const withoutEntry: Record<string, string> = {
   'payment_service.payment_references UPDATE': 'comes with its reversal',
   'payment_service.payment_reversals UPDATE': 'follows from its payment or from its insertion',
   'payment_service.payment_reversals DELETE': 'of one that was refused, in the transaction that inserted it',
+  'posting.postings INSERT': 'comes with its move',
   'public.payment_staging UPDATE': 'comes with its row of staging_changes',
   'servicing.inbox INSERT': 'comes with its dead letter',
   'staff.identities INSERT': 'sign_in.succeeded is written with it, or session.ended',

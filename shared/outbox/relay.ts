@@ -9,7 +9,7 @@
 //   commit                    done
 
 import type { Database, TransactionalDatabase } from '../database.ts';
-import { type EventLog, TooLargeFault } from './event-log.ts';
+import { TooLargeFault } from './event-log.ts';
 import type { OutboxMessage, Undeliverable } from './message.ts';
 import { hasMessages, saveUndeliverable, takeFirst, tryLock } from './store.ts';
 
@@ -17,6 +17,11 @@ import { hasMessages, saveUndeliverable, takeFirst, tryLock } from './store.ts';
 const maxBytes = 512 * 1024;
 /** More than any log takes by default, and still read without harm. */
 const maxPayloadBytes = 16 * 1024 * 1024;
+
+/** What a destination does with its messages; `tx` is the transaction that takes them out of the outbox. */
+export interface Receiver {
+  append(messages: readonly OutboxMessage[], tx: Database): Promise<void>;
+}
 
 export interface Relayed {
   /** Messages confirmed by the log and gone from the outbox. */
@@ -34,7 +39,7 @@ export interface Relayed {
 export async function relayBatch(
   db: TransactionalDatabase,
   destination: string,
-  log: Pick<EventLog, 'append'>,
+  log: Receiver,
   limit: number,
 ): Promise<Relayed> {
   if (!(await hasMessages(db, destination))) return { sent: 0, setAside: [], standingBy: false };
@@ -59,11 +64,11 @@ export async function relayBatch(
 async function deliver(
   tx: Database,
   destination: string,
-  log: Pick<EventLog, 'append'>,
+  log: Receiver,
   messages: readonly OutboxMessage[],
 ): Promise<Undeliverable[]> {
   try {
-    await log.append(messages);
+    await log.append(messages, tx);
     return [];
   } catch (error) {
     if (!(error instanceof TooLargeFault)) throw error;

@@ -42,7 +42,7 @@ const counted = async (payments: readonly NewPayment[]) => {
     `select (select count(*)::int from payment_service.payment_references where reference_number = any ($1)) as refs,
             (select count(*)::int from payment_service.payments where reference_number = any ($1)) as payments,
             (select count(*)::int from outbox.messages m join payment_service.payments p on p.event_id = m.event_id
-             where p.reference_number = any ($1)) as messages`,
+             where m.destination = 'log' and p.reference_number = any ($1)) as messages`,
     [payments.map(({ referenceNumber }) => referenceNumber)],
   );
   return row;

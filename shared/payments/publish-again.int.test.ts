@@ -31,7 +31,7 @@ let first: Told[];
 
 const outbox = async (): Promise<Told[]> => {
   const rows = await owner.query<{ topic: string; key: string; event_id: string; payload: string }>(
-    'select topic, key, event_id, payload from outbox.messages order by position',
+    `select topic, key, event_id, payload from outbox.messages where destination = 'log' order by position`,
   );
   return rows.map(({ topic, key, event_id: id, payload }) => ({
     topic,

@@ -96,7 +96,17 @@ describe('a new payment', () => {
     expect(rows).toMatchObject([
       { destination: 'log', topic: 'payment.events', key: 'LN-9' },
       { destination: 'log', topic: 'payment.lifecycle', key: 'LN-9' },
+      { destination: 'ledger', topic: 'ledger.payments', key: id },
     ]);
+    expect(JSON.parse(rows[2]?.payload as string)).toEqual({
+      paymentId: id,
+      referenceNumber: payment.referenceNumber,
+      loanAccountNumber: 'LN-9',
+      amount: written,
+      currency,
+      paidOn: '2026-11-23',
+      actor: 'channel:bank',
+    });
     const lifecycle = paymentEvent.parse(parseExactJson(rows[1]?.payload as string));
     expect(lifecycle).toMatchObject({ id: rows[0]?.event_id, type: 'PAYMENT_RECEIVED', status: 'received' });
     expect(lifecycle.amount?.rawJSON).toBe(written);

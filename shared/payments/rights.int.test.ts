@@ -98,6 +98,21 @@ describe('the drain’s role', () => {
   });
 });
 
+describe('posting’s role', () => {
+  test('takes messages, keeps postings, and reads no payment', async () => {
+    expect(await rightsOf('recoup_posting')).toEqual({
+      'operations.heartbeats': ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
+      'outbox.messages': ['DELETE', 'SELECT'],
+      'outbox.undeliverable': ['INSERT', 'SELECT'],
+      'payment_service.currency_exponent': ['EXECUTE'],
+      'payment_service.post_again': ['EXECUTE'],
+      // Of what became of a posting; never its amount, its payment or who was behind it.
+      'posting.postings': ['INSERT', 'SELECT', 'UPDATE'],
+      'servicing.loan_named': ['EXECUTE'],
+    });
+  });
+});
+
 describe('the projector’s role', () => {
   test('reaches the projections, the archive that it only adds to, and no payment', async () => {
     const rights = await rightsOf('recoup_projector');
@@ -143,6 +158,8 @@ describe('the API role', () => {
       'payment_service.retry_notice',
       'payment_service.reverse_payments',
       'payment_service.reverse_payments_once',
+      'posting.match_posting',
+      'posting.move_payment',
       'servicing.decide_dead_letters',
       'servicing.decide_matching_dead_letters',
       'servicing.name_key',

@@ -147,9 +147,9 @@ test('what was received since the day began, by channel, and what still waits', 
     unsealed: { entries: 0, oldestSeconds: 0 },
   });
   expect(lag.inbox.oldestSeconds).toBeGreaterThanOrEqual(90);
-  const [outbox] = await projections.owner.query<{ waiting: number }>(
-    'select count(*)::int as waiting from outbox.messages',
+  const waiting = await projections.owner.query<{ destination: string; waiting: number }>(
+    'select destination, count(*)::int as waiting from outbox.messages group by 1 order by 1 desc',
   );
-  expect(outbox?.waiting).toBeGreaterThanOrEqual(4);
-  expect(lag.outbox).toMatchObject([{ destination: 'log', waiting: outbox?.waiting }]);
+  expect(waiting[0]?.waiting).toBeGreaterThanOrEqual(4);
+  expect(lag.outbox).toMatchObject(waiting);
 });

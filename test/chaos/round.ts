@@ -174,7 +174,7 @@ async function settled(arena: Arena, until: number): Promise<void> {
     for (;;) {
       const [row] = await arena.db.query<{ staged: number; outbox: number }>(
         `select (select count(*)::int from payment_staging where processed is not true) as staged,
-                (select count(*)::int from outbox.messages) as outbox`,
+                (select count(*)::int from outbox.messages where destination = 'log') as outbox`,
       );
       const accepted = await redis.xLen(acceptedStream);
       if (row?.staged === 0 && row.outbox === 0 && accepted === 0) return;

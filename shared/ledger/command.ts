@@ -46,10 +46,22 @@ export type Command = Asked &
     | { kind: 'dishonour_fee'; amount: string; reason?: string | undefined; reference?: string | undefined }
     | { kind: 'fee_waiver'; amount: string; reason: string; approvedBy: string; notes?: string | undefined }
     /** Amount undefined: all that is owed. */
-    | { kind: 'write_off'; amount?: string | undefined; currency?: string | undefined; reason: string; approvedBy: string }
+    | {
+        kind: 'write_off';
+        amount?: string | undefined;
+        currency?: string | undefined;
+        reason: string;
+        approvedBy: string;
+      }
     | { kind: 'adjustment'; principal: string; fees: string; reason: string; approvedBy: string }
     /** Amount undefined: all of the transfer that is not reversed yet. */
-    | { kind: 'reversal'; transferId: string; amount?: string | undefined; effectiveOn?: string | undefined; reason: string }
+    | {
+        kind: 'reversal';
+        transferId: string;
+        amount?: string | undefined;
+        effectiveOn?: string | undefined;
+        reason: string;
+      }
   );
 
 export type CommandKind = Command['kind'];
@@ -59,6 +71,8 @@ export type RefusalCode =
   | 'unknown_loan'
   | 'loan_is_open_otherwise'
   | 'key_missing'
+  /** A text that is empty, too long or holds what no database keeps. */
+  | 'invalid_text'
   | 'key_reused'
   | 'invalid_amount'
   | 'currency_mismatch'

@@ -2,7 +2,9 @@
 
 import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
+import type { AllocationOrder } from '../../shared/ledger/posting.ts';
 import {
+  currency,
   parseSettings,
   port,
   postgresUrl,
@@ -42,6 +44,38 @@ const timeOfDay = (byDefault: string) =>
     z.transform((time) => Number(time.slice(0, 2)) * 60 + Number(time.slice(3))),
   );
 
+const parts = ['fees', 'interest', 'principal'] as const;
+
+/** By product; JSON. */
+const orders = () =>
+  z.pipe(
+    z._default(z.string(), '{}'),
+    z.transform((json, context): Record<string, AllocationOrder> => {
+      const parsed = orderSchema.safeParse(parseJson(json));
+      if (parsed.success) return parsed.data;
+      context.issues.push({
+        code: 'custom',
+        input: undefined,
+        message: 'expected JSON: {"<product>":["fees","interest","principal"]}, each of the three once',
+      });
+      return z.NEVER;
+    }),
+  );
+const orderSchema = z.record(
+  z.string(),
+  z.array(z.enum(parts)).check(
+    z.length(3),
+    z.refine((order) => new Set(order).size === 3),
+  ),
+);
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 const fields = {
   ...commonVariables,
   LEDGER_DATABASE_URL: postgresUrl("the ledger's own database"),
@@ -58,6 +92,7 @@ const fields = {
   LEDGER_MOST_WAITING: wholeNumber(2_000, 1, 100_000),
   LEDGER_BATCH_SIZE: wholeNumber(100, 1, 1_000),
   LEDGER_LANES: wholeNumber(2, 1, 16),
+  LEDGER_ALLOCATION: orders(),
   LEDGER_CLOSE_AT: timeOfDay('00:10'),
   LEDGER_EVENT_STREAM: stream('inbox:billie-servicing:internal'),
   LEDGER_OPENING_STREAMS: z.pipe(
@@ -66,30 +101,29 @@ const fields = {
   ),
   REDIS_URL: redisUrl('the Redis from which loans are opened, and where the ledger tells'),
   BUSINESS_TIME_ZONE: timeZone(),
+  DEFAULT_CURRENCY: currency(),
 };
 type Fields = z.output<z.ZodMiniObject<typeof fields>>;
 
-const variables = z
-  .object(fields)
-  .check(
-    agreeing((v: Fields): Contradiction[] => [
-      (v.LEDGER_TLS_CERT_FILE === undefined) !== (v.LEDGER_TLS_KEY_FILE === undefined) && [
-        'LEDGER_TLS_CERT_FILE',
-        'a certificate needs its key, and a key its certificate',
+const variables = z.object(fields).check(
+  agreeing((v: Fields): Contradiction[] => [
+    (v.LEDGER_TLS_CERT_FILE === undefined) !== (v.LEDGER_TLS_KEY_FILE === undefined) && [
+      'LEDGER_TLS_CERT_FILE',
+      'a certificate needs its key, and a key its certificate',
+    ],
+    v.LEDGER_CLIENT_CA_FILE !== undefined &&
+      v.LEDGER_TLS_CERT_FILE === undefined && [
+        'LEDGER_CLIENT_CA_FILE',
+        'without LEDGER_TLS_CERT_FILE nobody shows a certificate',
       ],
-      v.LEDGER_CLIENT_CA_FILE !== undefined &&
-        v.LEDGER_TLS_CERT_FILE === undefined && [
-          'LEDGER_CLIENT_CA_FILE',
-          'without LEDGER_TLS_CERT_FILE nobody shows a certificate',
-        ],
-      // One for each lane; the others are of reads, loops and those who watch.
-      typeof v.LEDGER_LANES === 'number' &&
-        v.LEDGER_DB_POOL_MAX < v.LEDGER_LANES + 3 && [
-          'LEDGER_DB_POOL_MAX',
-          `expected at least ${v.LEDGER_LANES + 3} for these lanes`,
-        ],
-    ]),
-  );
+    // One for each lane; the others are of reads, loops and those who watch.
+    typeof v.LEDGER_LANES === 'number' &&
+      v.LEDGER_DB_POOL_MAX < v.LEDGER_LANES + 3 && [
+        'LEDGER_DB_POOL_MAX',
+        `expected at least ${v.LEDGER_LANES + 3} for these lanes`,
+      ],
+  ]),
+);
 
 /** Throws SettingsFault. */
 export function readLedgerSettings(env: Record<string, unknown>) {
@@ -123,7 +157,10 @@ export function readLedgerSettings(env: Record<string, unknown>) {
     redisUrl: v.REDIS_URL,
     eventStream: v.LEDGER_EVENT_STREAM,
     openingStreams: v.LEDGER_OPENING_STREAMS,
-    timeZone: v.BUSINESS_TIME_ZONE,
+    /** In which a repayment is allocated, by product. */
+    orders: v.LEDGER_ALLOCATION,
+    /** The currency is that of events that name none. */
+    business: { timeZone: v.BUSINESS_TIME_ZONE, currency: v.DEFAULT_CURRENCY },
   };
 }
 

@@ -6,6 +6,7 @@ import { calendarDate } from '../../shared/calendar-date.ts';
 import { DatabaseFault } from '../../shared/database.ts';
 import type { Command, LedgerRefusal } from '../../shared/ledger/command.ts';
 import type { Answer } from '../../shared/ledger/posting.ts';
+import type { SchedulePlan } from '../../shared/ledger/set-schedule.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
 import type { Result } from '../../shared/result.ts';
 import type { Business, Claim } from '../../shared/servicing/event-type.ts';
@@ -23,26 +24,17 @@ const callTimeoutMs = 10_000;
 /** How often what other readers have left is looked for. */
 const claimEveryMs = 10_000;
 
-export interface NewSchedule {
-  loanId: string;
-  scheduleId: string;
-  currency: string;
-  instalments: readonly { number: number; dueOn: string; amount: string }[];
-  madeAt: Date;
-  actor: string;
-}
-
 export interface OpeningOptions {
   url: string;
   streams: readonly string[];
   consumer: string;
   business: Business;
   submit: (command: Command) => Promise<Answer>;
-  setSchedule: (schedule: NewSchedule) => Promise<Result<unknown, LedgerRefusal>>;
+  setSchedule: (schedule: SchedulePlan) => Promise<Result<unknown, LedgerRefusal>>;
   log: Log;
 }
 
-type Deed = { open: Command } | { schedule: NewSchedule };
+type Deed = { open: Command } | { schedule: SchedulePlan };
 
 export function opening({ streams, business, submit, setSchedule, log, ...options }: OpeningOptions) {
   const redis = openRedisGroup({ url: options.url, streams, group, consumer: options.consumer });
@@ -56,7 +48,12 @@ export function opening({ streams, business, submit, setSchedule, log, ...option
     const flat = (raw: Awaited<ReturnType<typeof redis.read>>) =>
       raw.flatMap(([stream, entries]) => entries.map((entry): [string, RawEntry] => [stream, entry]));
     if (readsOwn) {
-      const own = flat(await redis.read(streams.map(() => '0'), batchSize));
+      const own = flat(
+        await redis.read(
+          streams.map(() => '0'),
+          batchSize,
+        ),
+      );
       if (own.length > 0) return own;
       readsOwn = false;
     }
@@ -135,7 +132,8 @@ export function deedOf([entryId, raw]: RawEntry, business: Business): Deed | und
     raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1] as string]] : [])),
   );
   const envelope = readEnvelope(fields, business.timeZone);
-  if (!envelope.ok || !/^account\.(created|schedule\.(created|updated))\.v1$/.test(envelope.value.type)) return undefined;
+  if (!envelope.ok || !/^account\.(created|schedule\.(created|updated))\.v1$/.test(envelope.value.type))
+    return undefined;
   const read = readEvent(envelope.value, business);
   const [claim] = read.ok ? read.value.claims : [];
   if (!claim) return undefined;

@@ -16,12 +16,11 @@ import {
   type handleServerStreamingCall,
   type handleUnaryCall,
   Metadata,
-  type PartialStatusObject,
   Server,
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
-  type ServerStatusResponse,
+  type StatusObject,
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
@@ -29,14 +28,14 @@ import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import {
-  AccountingLedgerServiceService as accountingService,
   type AccountingLedgerServiceServer as AccountingServer,
+  AccountingLedgerServiceService as accountingService,
 } from '../../proto/generated/accounting_ledger.ts';
 import { ErrorInfo } from '../../proto/generated/google/rpc/error_details.ts';
 import { Status } from '../../proto/generated/google/rpc/status.ts';
 import {
-  LoanLedgerServiceService as loansService,
   type LoanLedgerServiceServer as LoansServer,
+  LoanLedgerServiceService as loansService,
 } from '../../proto/generated/loan_ledger.ts';
 import { DatabaseFault } from '../../shared/database.ts';
 import type { LedgerRefusal, RefusalCode } from '../../shared/ledger/command.ts';
@@ -48,12 +47,9 @@ import type { Caller, Method, StreamMethod } from './methods/method.ts';
 
 type Named<S> = { [M in keyof S as string extends M ? never : number extends M ? never : M]: S[M] };
 type Unary<S> = {
-  [M in keyof Named<S> as S[M] extends handleUnaryCall<infer _, infer __> ? M : never]: S[M] extends handleUnaryCall<
-    infer Request,
-    infer Response
-  >
-    ? Method<Request, Response>
-    : never;
+  [M in keyof Named<S> as S[M] extends handleUnaryCall<infer _, infer __>
+    ? M
+    : never]: S[M] extends handleUnaryCall<infer Request, infer Response> ? Method<Request, Response> : never;
 };
 type Streams<S> = {
   [M in keyof Named<S> as S[M] extends handleServerStreamingCall<infer _, infer __>
@@ -94,14 +90,19 @@ const anonymousActor = 'key:ledger';
 const slowReaderMs = 60_000;
 
 /** Listens before it answers; throws when the port is taken. */
-export async function serveLedger(options: ListenOptions, methods: LedgerMethods, log: Log): Promise<LedgerServer> {
+export async function serveLedger(
+  options: ListenOptions,
+  methods: LedgerMethods,
+  log: Log,
+): Promise<LedgerServer> {
   const totals = { calls_total: 0, refused_calls_total: 0, faults_total: 0 };
   const draining = new AbortController();
   let calls = 0;
 
   const door = guard(options.keys, (free) => {
     if (draining.signal.aborted) return told(status.UNAVAILABLE, 'not_now', 'the ledger is going away');
-    if (calls >= options.mostCalls) return told(status.RESOURCE_EXHAUSTED, 'overloaded', 'too many calls at once');
+    if (calls >= options.mostCalls)
+      return told(status.RESOURCE_EXHAUSTED, 'overloaded', 'too many calls at once');
     calls += 1;
     totals.calls_total += 1;
     free(() => {
@@ -117,7 +118,7 @@ export async function serveLedger(options: ListenOptions, methods: LedgerMethods
     interceptors: [door],
   });
 
-  const failing = (error: unknown, method: string, writes: boolean): ServerStatusResponse => {
+  const failing = (error: unknown, method: string, writes: boolean): StatusObject => {
     const failure = failureOf(error, writes);
     if (failure.code === status.INTERNAL || error instanceof DatabaseFault) {
       totals.faults_total += 1;
@@ -176,7 +177,12 @@ export async function serveLedger(options: ListenOptions, methods: LedgerMethods
     for (const name of services) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   health.addToServer(server);
-  const files = ['accounting_ledger.proto', 'loan_ledger.proto', 'google/rpc/error_details.proto', healthProto];
+  const files = [
+    'accounting_ledger.proto',
+    'loan_ledger.proto',
+    'google/rpc/error_details.proto',
+    healthProto,
+  ];
   new ReflectionService(loadSync(files, { includeDirs: [protos] })).addToServer(server);
 
   const port = await new Promise<number>((resolve, reject) =>
@@ -214,7 +220,7 @@ const credentials = (tls: ListenOptions['tls']) =>
 /** Lets calls in that show a key and that `admit` has no objection to; it is given where to say what the end frees. */
 function guard(
   keys: readonly string[],
-  admit: (onEnd: (free: () => void) => void) => PartialStatusObject | undefined,
+  admit: (onEnd: (free: () => void) => void) => StatusObject | undefined,
 ): ServerInterceptor {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   const digests = keys.map(digest);
@@ -265,13 +271,15 @@ function callerOf(
   return { actor, signal: others.length > 0 ? AbortSignal.any([gone.signal, ...others]) : gone.signal };
 }
 
-const invalidActor = () => told(status.INVALID_ARGUMENT, 'invalid_actor', 'x-actor names nobody, as user:... does');
+const invalidActor = () =>
+  told(status.INVALID_ARGUMENT, 'invalid_actor', 'x-actor names nobody, as user:... does');
 
 const refusalStatus: Record<RefusalCode, status> = {
   unknown_loan: status.NOT_FOUND,
   unknown_transfer: status.NOT_FOUND,
   unknown_instalment: status.INVALID_ARGUMENT,
   key_missing: status.INVALID_ARGUMENT,
+  invalid_text: status.INVALID_ARGUMENT,
   invalid_amount: status.INVALID_ARGUMENT,
   invalid_date: status.INVALID_ARGUMENT,
   currency_mismatch: status.INVALID_ARGUMENT,
@@ -289,18 +297,22 @@ const refusalStatus: Record<RefusalCode, status> = {
 
 const refusalOf = ({ code, message }: LedgerRefusal) => told(refusalStatus[code], code, message);
 
-function failureOf(error: unknown, writes: boolean): ServerStatusResponse {
+function failureOf(error: unknown, writes: boolean): StatusObject {
   if (error instanceof Overloaded) return told(status.RESOURCE_EXHAUSTED, 'overloaded', error.message);
   if (error instanceof Withdrawn) return told(status.CANCELLED, 'not_now', error.message);
   if (!(error instanceof DatabaseFault)) return told(status.INTERNAL, 'internal', 'internal error');
   // The database has answered: it did not commit. Otherwise it may have, and its answer got lost.
   return writes && error.sqlState === undefined
     ? told(status.UNAVAILABLE, 'outcome_unknown', 'not known whether it happened; the same key finds out')
-    : told(error.retryable ? status.UNAVAILABLE : status.INTERNAL, error.retryable ? 'not_now' : 'internal', 'nothing happened');
+    : told(
+        error.retryable ? status.UNAVAILABLE : status.INTERNAL,
+        error.retryable ? 'not_now' : 'internal',
+        'nothing happened',
+      );
 }
 
 /** A status and its google.rpc.Status, as which programs read the reason. */
-function told(code: status, reason: string, message: string): ServerStatusResponse & { metadata: Metadata } {
+function told(code: status, reason: string, message: string): StatusObject {
   const value = ErrorInfo.encode({ reason, domain: 'ledger', metadata: {} }).finish();
   const details = [{ typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: Buffer.from(value) }];
   const metadata = new Metadata();

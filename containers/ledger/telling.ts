@@ -7,7 +7,8 @@ import { readQueueState } from '../../shared/outbox/queue-state.ts';
 import { relayBatch } from '../../shared/outbox/relay.ts';
 import type { Part } from '../run-container.ts';
 
-const destination = 'log';
+/** As the ledger's own outbox names it. */
+const destination = 'inbox';
 const batchSize = 500;
 const idleMs = 100;
 

@@ -2,14 +2,17 @@
 // decided by the ledger; here is only who says what in which field.
 
 import type { DisburseLoanResponse } from '../../../proto/generated/accounting_ledger.ts';
-import type { Command } from '../../../shared/ledger/command.ts';
+import type { Command, LedgerRefusal } from '../../../shared/ledger/command.ts';
 import type { Answer, Posted } from '../../../shared/ledger/posting.ts';
-import { ok, refused } from '../../../shared/result.ts';
+import type { SchedulePlan } from '../../../shared/ledger/set-schedule.ts';
+import { ok, type Result, refused } from '../../../shared/result.ts';
 import type { LedgerMethods } from '../server.ts';
 import { postingResponse, transactionResponse } from './messages.ts';
 import type { Caller } from './method.ts';
 
-export type Submit = (command: Command, signal: AbortSignal) => Promise<Answer>;
+/** Decides by itself whether it holds: it needs no key. */
+export type SetSchedule = (plan: SchedulePlan) => Promise<Result<{ holds: boolean }, LedgerRefusal>>;
+export type Submit = (command: Command, signal?: AbortSignal) => Promise<Answer>;
 
 type AccountingWrites = Pick<
   LedgerMethods['accounting'],
@@ -24,7 +27,7 @@ type AccountingWrites = Pick<
 >;
 type LoanWrites = Pick<
   LedgerMethods['loans'],
-  'openLoan' | 'postPayment' | 'reverseTransfer' | 'writeOffPart'
+  'openLoan' | 'setSchedule' | 'postPayment' | 'reverseTransfer' | 'writeOffPart'
 >;
 
 /** Each command without who asked: the caller is that, unless the message says it. */
@@ -158,7 +161,7 @@ export function accountingWrites(submit: Submit): AccountingWrites {
   };
 }
 
-export function loanWrites(submit: Submit): LoanWrites {
+export function loanWrites(submit: Submit, setSchedule: SetSchedule): LoanWrites {
   const ask = asking(submit);
   return {
     openLoan: (m, caller) =>
@@ -189,6 +192,22 @@ export function loanWrites(submit: Submit): LoanWrites {
           idempotentReplay: replayed,
         }),
       ),
+    setSchedule: async (m, caller) => {
+      if (!m.madeAt || Number.isNaN(m.madeAt.getTime()))
+        return refused({ code: 'invalid_date', message: 'made_at is missing, or is no time' });
+      return setSchedule({
+        loanId: m.loanAccountId,
+        scheduleId: m.scheduleId,
+        currency: m.currency,
+        instalments: m.instalments.map(({ paymentNumber, dueDate, amount }) => ({
+          number: paymentNumber,
+          dueOn: dueDate,
+          amount,
+        })),
+        madeAt: m.madeAt,
+        actor: m.actor || caller.actor,
+      });
+    },
     postPayment: (m, caller) =>
       ask(
         caller,

@@ -208,9 +208,11 @@ test('stopped, it answers what it was asked, tells who watches, takes nothing ne
   await caller.ask(accounting.recordRepayment, repayment(loan, `watch:${loan}`));
   await expect.poll(() => seen.length, { timeout: 10_000 }).toBe(1);
   const mainOwner = openPool({ url: main.url, min: 0, max: 1, applicationName: 'test', timeoutMs: 5_000 });
+  const ofThis = `%-${container.child.pid}`;
   const beat = () =>
     mainOwner.query<{ healthy: boolean }>(
-      `select healthy from operations.heartbeats where process = 'ledger' order by beat_at desc limit 1`,
+      `select healthy from operations.heartbeats where process = 'ledger' and instance like $1`,
+      [ofThis],
     );
   await expect.poll(beat, { timeout: 10_000 }).toEqual([{ healthy: true }]);
 

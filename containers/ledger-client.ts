@@ -270,12 +270,12 @@ function endedWith({ code, details, metadata }: ServiceError): EndedWith {
 /** Whether the breaker counts it. What the ledger says on purpose, overload among it, shows that it is there. */
 function isTrouble(failure: LedgerFailure): boolean {
   if (failure.kind === 'outcome_unknown') return true;
-  return failure.kind === 'unavailable' && ['unreachable', 'slow', 'faulty'].includes(failure.because);
+  return failure.kind === 'unavailable' && ['unreachable', 'not_now', 'slow', 'faulty'].includes(failure.because);
 }
 
 /** Whether it may be another way in a moment. */
 function passes(failure: LedgerFailure): boolean {
-  if (failure.kind === 'unavailable') return ['unreachable', 'faulty', 'cancelled'].includes(failure.because);
+  if (failure.kind === 'unavailable') return ['unreachable', 'not_now', 'faulty', 'cancelled'].includes(failure.because);
   return failure.kind === 'overloaded' || failure.kind === 'outcome_unknown';
 }
 

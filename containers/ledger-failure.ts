@@ -113,10 +113,8 @@ export function failureOf(ended: EndedWith, path: string): LedgerFailure {
       return changesNothing
         ? { kind: 'unavailable', because: 'slow' }
         : { kind: 'outcome_unknown', because: 'slow' };
+    // So ends a call whose peer drops it; calls that are given up here do not get here.
     case grpcStatus.cancelled:
-      return changesNothing
-        ? { kind: 'unavailable', because: 'cancelled' }
-        : { kind: 'outcome_unknown', because: 'cancelled' };
     case grpcStatus.unavailable:
       return changesNothing
         ? { kind: 'unavailable', because: 'unreachable' }
@@ -127,6 +125,12 @@ export function failureOf(ended: EndedWith, path: string): LedgerFailure {
         : { kind: 'outcome_unknown', because: 'lost' };
   }
 }
+
+/** Of a call that its caller has given up. */
+export const givenUp = (path: string): LedgerFailure =>
+  isRead(path)
+    ? { kind: 'unavailable', because: 'cancelled' }
+    : { kind: 'outcome_unknown', because: 'cancelled' };
 
 const endOf = (typeUrl: string) => typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 

@@ -2,11 +2,20 @@
 
 import type { Server } from 'node:http';
 import { serve } from '@hono/node-server';
-import type { Hono } from 'hono';
 
-export async function listen(app: Hono, host: string, port: number): Promise<{ drain(): Promise<void> }> {
+/** A request that takes longer to arrive is cut off. */
+const requestTimeoutMs = 15_000;
+
+export async function listen(
+  app: { fetch: (request: Request) => Response | Promise<Response> },
+  host: string,
+  port: number,
+): Promise<{ drain(): Promise<void> }> {
   const server = await new Promise<Server>((resolve, reject) => {
-    const starting = serve({ fetch: app.fetch, port, hostname: host }, () => resolve(starting)) as Server;
+    const starting = serve({ fetch: (request) => app.fetch(request), port, hostname: host }, () =>
+      resolve(starting),
+    ) as Server;
+    starting.requestTimeout = requestTimeoutMs;
     starting.once('error', reject);
   });
   return {

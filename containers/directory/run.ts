@@ -5,7 +5,6 @@ import { runContainer } from '../run-container.ts';
 import { authenticate } from './authenticate.ts';
 import { createEndpoint } from './endpoint.ts';
 import { readDirectorySettings } from './env.ts';
-
 import { synchronising } from './synchronise.ts';
 
 /** How often it looks whether the directory is away. */

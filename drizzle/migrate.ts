@@ -2,9 +2,10 @@
 // when a file that was applied has been edited since, or when a new file sorts before one that was applied.
 //
 // As a command (`node drizzle/migrate.ts`): migrates DATABASE_URL, creates the coming months' partitions, adds the
-// common passwords where no list has been loaded, and lets each role log in whose RECOUP_<ROLE>_PASSWORD is set. Use the direct URL, not a pooler's: the lock belongs to a session.
+// common passwords where no list has been loaded, migrates the ledger's database where LEDGER_DATABASE_URL names one, and
+// lets each role log in whose <ROLE>_PASSWORD is set. Use direct URLs, not a pooler's: the lock belongs to a session.
 
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { readMigrationFiles } from 'drizzle-orm/migrator';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
@@ -22,21 +23,38 @@ export const roles = [
   'recoup_projector',
   'recoup_directory',
   'recoup_posting',
+  // In the ledger's database alone.
+  'recoup_ledger',
 ] as const;
 export type Role = (typeof roles)[number];
 
-const migrationsFolder = join(import.meta.dirname, 'migrations');
+/** The main database's, and those of the ledger's own database. */
+const folders = {
+  main: join(import.meta.dirname, 'migrations'),
+  ledger: join(import.meta.dirname, 'ledger'),
+};
 /** Any number will do, as long as nothing else takes it. */
 const lock = 7_234_051_902;
 const monthsAhead = 3;
 
-export async function migrate(
+interface Migrated {
+  applied: number;
+}
+
+export const migrate = (databaseUrl: string, report: (line: string) => void): Promise<Migrated> =>
+  migrateBy(folders.main, databaseUrl, report);
+
+export const migrateLedger = (databaseUrl: string, report: (line: string) => void): Promise<Migrated> =>
+  migrateBy(folders.ledger, databaseUrl, report);
+
+function migrateBy(
+  migrationsFolder: string,
   databaseUrl: string,
   report: (line: string) => void,
-): Promise<{ applied: number }> {
+): Promise<Migrated> {
   return connected(databaseUrl, async (client) => {
     await client.query('select pg_advisory_lock($1)', [lock]);
-    const before = await refuseEditedMigrations(client);
+    const before = await refuseEditedMigrations(client, migrationsFolder);
     await applyMigrations(drizzle({ client }), { migrationsFolder });
     const applied = readMigrationFiles({ migrationsFolder }).length - before;
     report(applied ? `migrations applied: ${applied}` : 'migrations: nothing to apply');
@@ -74,7 +92,7 @@ export async function ensurePartitions(databaseUrl: string): Promise<number> {
 }
 
 /** How many of this checkout's migrations are applied. */
-async function refuseEditedMigrations(client: pg.Client): Promise<number> {
+async function refuseEditedMigrations(client: pg.Client, migrationsFolder: string): Promise<number> {
   const { rows: tables } = await client.query(`select to_regclass('drizzle.__drizzle_migrations') as log`);
   if (tables[0].log === null) return 0;
   const { rows } = await client.query<{ hash: string; created_at: string }>(
@@ -84,7 +102,7 @@ async function refuseEditedMigrations(client: pg.Client): Promise<number> {
   const newest = Math.max(...applied.keys());
   const files = readMigrationFiles({ migrationsFolder });
   for (const { folderMillis, hash } of files) {
-    const when = `the migration of ${new Date(folderMillis).toISOString()} (drizzle/migrations/meta/_journal.json)`;
+    const when = `the migration of ${new Date(folderMillis).toISOString()} (${relative(process.cwd(), migrationsFolder)}/meta/_journal.json)`;
     if (applied.has(folderMillis) && applied.get(folderMillis) !== hash) {
       throw new Error(
         `${when} was edited after this database had applied it; restore it and write a new one`,
@@ -120,9 +138,14 @@ async function command(): Promise<void> {
       const password = process.env[`${role.toUpperCase()}_PASSWORD`];
       return password ? [[role, password]] : [];
     }),
-  );
-  await setRolePasswords(databaseUrl, passwords);
-  console.log(`roles that got a password: ${Object.keys(passwords).join(', ') || 'none'}`);
+  ) as Partial<Record<Role, string>>;
+  const { recoup_ledger, ...ofMain } = passwords;
+  await setRolePasswords(databaseUrl, ofMain);
+  console.log(`roles that got a password: ${Object.keys(ofMain).join(', ') || 'none'}`);
+  const ledgerUrl = process.env.LEDGER_DATABASE_URL;
+  if (!ledgerUrl) return;
+  await migrateLedger(ledgerUrl, (line) => console.log(`ledger: ${line}`));
+  if (recoup_ledger) await setRolePasswords(ledgerUrl, { recoup_ledger });
 }
 
 if (import.meta.main) {

@@ -16,10 +16,15 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-export async function createTestDatabase(): Promise<TestDatabase> {
+export const createTestDatabase = (): Promise<TestDatabase> => createFrom('recoup_template');
+
+/** The ledger's, whose only role is recoup_ledger. */
+export const createTestLedger = (): Promise<TestDatabase> => createFrom('recoup_ledger_template');
+
+async function createFrom(template: string): Promise<TestDatabase> {
   const adminUrl = provided('postgresUrl');
   const name = `test_${randomBytes(6).toString('hex')}`;
-  await withClient(adminUrl, (client) => client.query(`create database ${name} template recoup_template`));
+  await withClient(adminUrl, (client) => client.query(`create database ${name} template ${template}`));
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;
   return {

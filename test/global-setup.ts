@@ -17,7 +17,7 @@ import { killServers } from '../dev/servers/process.ts';
 import { startRedis } from '../dev/servers/redis.ts';
 import { startSamba } from '../dev/servers/samba.ts';
 import { startSlapd } from '../dev/servers/slapd.ts';
-import { migrate, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
+import { migrate, migrateLedger, type Role, roles, setRolePasswords } from '../drizzle/migrate.ts';
 import { serveOnDemand } from './on-demand.ts';
 import { unlessSkipped } from './unless-skipped.ts';
 
@@ -80,11 +80,16 @@ async function postgres(project: TestProject, folder: string, stops: (() => Prom
   });
   const client = new pg.Client({ connectionString: server.url });
   await client.connect();
-  await client.query('create database recoup_template');
+  for (const [name, migrateIt] of [
+    ['recoup_template', migrate],
+    ['recoup_ledger_template', migrateLedger],
+  ] as const) {
+    await client.query(`create database ${name}`);
+    const template = new URL(server.url);
+    template.pathname = `/${name}`;
+    await migrateIt(template.href, () => {});
+  }
   await client.end();
-  const template = new URL(server.url);
-  template.pathname = '/recoup_template';
-  await migrate(template.href, () => {});
   const passwords = roles.map((role) => [role, randomBytes(16).toString('hex')]);
   const rolePasswords = Object.fromEntries(passwords) as Record<Role, string>;
   await setRolePasswords(server.url, rolePasswords);

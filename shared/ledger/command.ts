@@ -71,6 +71,8 @@ export type RefusalCode =
   | 'unknown_loan'
   | 'loan_is_open_otherwise'
   | 'key_missing'
+  /** A text that is empty, too long or holds what no database keeps. */
+  | 'invalid_text'
   | 'key_reused'
   | 'invalid_amount'
   | 'currency_mismatch'

@@ -25,8 +25,8 @@ import {
 import { type BreakerState, CircuitBreaker } from '../shared/circuit-breaker.ts';
 import { ok, type Result, refused } from '../shared/result.ts';
 import {
-  type EndedWith,
   failureOf,
+  givenUp,
   grpcStatus,
   type LedgerFailure,
   LedgerFault,
@@ -166,7 +166,7 @@ export function openLedgerClient(connection: LedgerConnection): LedgerClient {
         { deadline },
         (error, response) => {
           asking.signal?.removeEventListener('abort', cancel);
-          const failure = error && failureOf(endedWith(error), path);
+          const failure = error && endOf(error, path, asking.signal);
           if (failure) judge(failure);
           else breaker.answered();
           resolve(failure ? refused(failure) : ok(response as Response));
@@ -215,9 +215,15 @@ export function openLedgerClient(connection: LedgerConnection): LedgerClient {
       const error = await begin(stream);
       if (!error) {
         breaker.answered();
-        return ok(reading(stream, path, judge));
+        return ok(
+          reading(stream, (error) => {
+            const failure = endOf(error, path, asking.signal);
+            judge(failure);
+            return new LedgerFault(failure);
+          }),
+        );
       }
-      const early = failureOf(endedWith(error), path);
+      const early = endOf(error, path, asking.signal);
       judge(early);
       return refused(learn(early));
     },
@@ -262,20 +268,24 @@ async function isConnected(channel: ChannelInterface, deadline: number): Promise
   }
 }
 
-function endedWith({ code, details, metadata }: ServiceError): EndedWith {
-  const [rich] = metadata?.get('grpc-status-details-bin') ?? [];
-  return { code, details, rich: rich instanceof Uint8Array ? rich : undefined };
+function endOf(error: ServiceError, path: string, signal: AbortSignal | undefined): LedgerFailure {
+  if (signal?.aborted) return givenUp(path);
+  const [rich] = error.metadata?.get('grpc-status-details-bin') ?? [];
+  const { code, details } = error;
+  return failureOf({ code, details, rich: rich instanceof Uint8Array ? rich : undefined }, path);
 }
 
 /** Whether the breaker counts it. What the ledger says on purpose, overload among it, shows that it is there. */
 function isTrouble(failure: LedgerFailure): boolean {
   if (failure.kind === 'outcome_unknown') return true;
-  return failure.kind === 'unavailable' && ['unreachable', 'slow', 'faulty'].includes(failure.because);
+  return (
+    failure.kind === 'unavailable' && ['unreachable', 'not_now', 'slow', 'faulty'].includes(failure.because)
+  );
 }
 
 /** Whether it may be another way in a moment. */
 function passes(failure: LedgerFailure): boolean {
-  if (failure.kind === 'unavailable') return ['unreachable', 'faulty', 'cancelled'].includes(failure.because);
+  if (failure.kind === 'unavailable') return ['unreachable', 'not_now', 'faulty'].includes(failure.because);
   return failure.kind === 'overloaded' || failure.kind === 'outcome_unknown';
 }
 
@@ -294,15 +304,12 @@ function begin(stream: ClientReadableStream<unknown>): Promise<ServiceError | un
 
 async function* reading<Response>(
   stream: ClientReadableStream<Response>,
-  path: string,
-  judge: (failure: LedgerFailure) => void,
+  faultOf: (error: ServiceError) => LedgerFault,
 ): AsyncGenerator<Response> {
   try {
     for await (const message of stream) yield message;
   } catch (error) {
-    const failure = failureOf(endedWith(error as ServiceError), path);
-    judge(failure);
-    throw new LedgerFault(failure);
+    throw faultOf(error as ServiceError);
   } finally {
     stream.cancel();
   }

@@ -7,8 +7,8 @@
 //   unavailable      no               later
 //   outcome_unknown  not known        at once, with the same key: it happens once
 //
-// A read changes nothing, so it is never unknown what happened. What grpc-js makes of a lost connection cannot be told
-// from what a ledger says about itself; both may come after the write was committed.
+// A read changes nothing, so it is never unknown what happened. A lost connection cannot be told from what a ledger says
+// of itself by UNAVAILABLE; both may come after the write was committed.
 
 import { ErrorInfo } from '../proto/generated/google/rpc/error_details.ts';
 import { Status as RichStatus } from '../proto/generated/google/rpc/status.ts';
@@ -47,7 +47,7 @@ export type LedgerFailure =
   | { kind: 'overloaded' }
   | {
       kind: 'unavailable';
-      because: 'breaker_open' | 'unreachable' | 'slow' | 'faulty' | 'credentials' | 'cancelled';
+      because: 'breaker_open' | 'unreachable' | 'not_now' | 'slow' | 'faulty' | 'credentials' | 'cancelled';
     }
   | { kind: 'outcome_unknown'; because: 'slow' | 'lost' | 'cancelled' };
 
@@ -94,6 +94,8 @@ export function failureOf(ended: EndedWith, path: string): LedgerFailure {
     const { because, code } = refusal;
     return { kind: 'refused', code: reasonOf(ended.rich) ?? code, message: ended.details, because };
   }
+  // Ours says so where it knows that nothing happened.
+  if (reasonOf(ended.rich, 'ledger') === 'not_now') return { kind: 'unavailable', because: 'not_now' };
   switch (ended.code) {
     case grpcStatus.unimplemented:
       return { kind: 'unsupported', method: methodName(path) };
@@ -111,10 +113,8 @@ export function failureOf(ended: EndedWith, path: string): LedgerFailure {
       return changesNothing
         ? { kind: 'unavailable', because: 'slow' }
         : { kind: 'outcome_unknown', because: 'slow' };
+    // So ends a call whose peer drops it; calls that are given up here do not get here.
     case grpcStatus.cancelled:
-      return changesNothing
-        ? { kind: 'unavailable', because: 'cancelled' }
-        : { kind: 'outcome_unknown', because: 'cancelled' };
     case grpcStatus.unavailable:
       return changesNothing
         ? { kind: 'unavailable', because: 'unreachable' }
@@ -126,17 +126,23 @@ export function failureOf(ended: EndedWith, path: string): LedgerFailure {
   }
 }
 
+/** Of a call that its caller has given up. */
+export const givenUp = (path: string): LedgerFailure =>
+  isRead(path)
+    ? { kind: 'unavailable', because: 'cancelled' }
+    : { kind: 'outcome_unknown', because: 'cancelled' };
+
 const endOf = (typeUrl: string) => typeUrl.slice(typeUrl.lastIndexOf('/') + 1);
 
-/** Of google.rpc.ErrorInfo, where there is one that can be read. */
-function reasonOf(rich: Uint8Array | undefined): string | undefined {
+/** Of google.rpc.ErrorInfo, where there is one that can be read, of this domain or of any. */
+function reasonOf(rich: Uint8Array | undefined, domain?: string): string | undefined {
   if (!rich) return undefined;
   try {
-    const found = RichStatus.decode(rich).details.find(
-      ({ typeUrl }) => endOf(typeUrl) === 'google.rpc.ErrorInfo',
-    );
-    const reason = found && ErrorInfo.decode(found.value).reason;
-    return reason !== undefined && /^[A-Za-z0-9_.-]{1,63}$/.test(reason) ? reason : undefined;
+    const { details } = RichStatus.decode(rich);
+    const found = details.find(({ typeUrl }) => endOf(typeUrl) === 'google.rpc.ErrorInfo');
+    const info = found && ErrorInfo.decode(found.value);
+    if (!info || (domain !== undefined && info.domain !== domain)) return undefined;
+    return /^[A-Za-z0-9_.-]{1,63}$/.test(info.reason) ? info.reason : undefined;
   } catch {
     return undefined;
   }

@@ -28,11 +28,11 @@ export const ledgerVariables = {
   LEDGER_SERVICE_CA: z.optional(pem('CERTIFICATE')),
   LEDGER_SERVICE_CERTIFICATE: z.optional(pem('CERTIFICATE')),
   LEDGER_SERVICE_CERTIFICATE_KEY: z.optional(pem('PRIVATE KEY')),
-  LEDGER_TIMEOUT_MS: wholeNumber(5_000, 50, 120_000),
-  LEDGER_ATTEMPTS: wholeNumber(3, 1, 10),
-  LEDGER_BREAKER_FAULTS: wholeNumber(5, 1, 1_000),
-  LEDGER_PROBE_MS: wholeNumber(1_000, 10, 60_000),
-  LEDGER_MESSAGE_KIB: wholeNumber(4_096, 1, 65_536),
+  LEDGER_SERVICE_TIMEOUT_MS: wholeNumber(5_000, 50, 120_000),
+  LEDGER_SERVICE_ATTEMPTS: wholeNumber(3, 1, 10),
+  LEDGER_SERVICE_BREAKER_FAULTS: wholeNumber(5, 1, 1_000),
+  LEDGER_SERVICE_PROBE_MS: wholeNumber(1_000, 10, 60_000),
+  LEDGER_SERVICE_MESSAGE_KILOBYTES: wholeNumber(4_096, 1, 65_536),
 };
 type Variables = z.output<z.ZodMiniObject<typeof ledgerVariables>>;
 
@@ -63,9 +63,9 @@ export const ledgerSettings = (v: Variables) => ({
       }
     : undefined,
   /** Of a call, all its attempts together. */
-  timeoutMs: v.LEDGER_TIMEOUT_MS,
-  attempts: v.LEDGER_ATTEMPTS,
-  breaker: { faults: v.LEDGER_BREAKER_FAULTS, probeEveryMs: v.LEDGER_PROBE_MS },
-  maxMessageBytes: v.LEDGER_MESSAGE_KIB * 1_024,
+  timeoutMs: v.LEDGER_SERVICE_TIMEOUT_MS,
+  attempts: v.LEDGER_SERVICE_ATTEMPTS,
+  breaker: { faults: v.LEDGER_SERVICE_BREAKER_FAULTS, probeEveryMs: v.LEDGER_SERVICE_PROBE_MS },
+  maxMessageBytes: v.LEDGER_SERVICE_MESSAGE_KILOBYTES * 1_024,
 });
 export type LedgerConnection = ReturnType<typeof ledgerSettings>;

@@ -12,7 +12,7 @@ import {
 import {
   AccountingLedgerServiceService,
   GetBalanceResponse,
-  type Transaction,
+  Transaction,
   TransactionResponse,
   type WatchTransactionsRequest,
 } from '../../proto/generated/accounting_ledger.ts';
@@ -101,6 +101,7 @@ export async function startTestLedger({
       transaction: {
         transactionId: `t-${request.idempotencyKey || request.paymentId}`,
         loanAccountId: String(request.loanAccountId),
+        description: String(request.loanAccountId),
       },
       idempotentReplay,
     });
@@ -130,7 +131,7 @@ export async function startTestLedger({
               ...{ gone: Promise.resolve(), commit() {} },
             });
           } catch (error) {
-            return call.destroy(error as Error);
+            return call.emit('error', error);
           }
           watching.add(call);
           call.on('cancelled', () => watching.delete(call));
@@ -167,7 +168,7 @@ export async function startTestLedger({
       behaviour = next;
     },
     tell: (transaction) => {
-      for (const call of watching) call.write(transaction as Transaction);
+      for (const call of watching) call.write(Transaction.fromPartial(transaction));
     },
     watchers: () => watching.size,
     kill: () => server.forceShutdown(),

@@ -3,6 +3,7 @@
 
 export const problems = {
   malformed_body: [400, 'The body is not JSON that can be kept'],
+  idempotency_key_required: [400, 'What moves money needs an Idempotency-Key'],
   invalid_query: [400, 'A query parameter is not valid'],
   invalid_request: [422, 'A field of the body is not valid'],
   unauthenticated: [401, 'A session, access token or API key is required'],
@@ -17,10 +18,14 @@ export const problems = {
   credential_refused: [403, 'The password or the code is not right'],
   password_must_change: [403, 'A new password has to be set first'],
   not_admitted: [403, 'This person has no access here'],
+  person_required: [403, 'Only a person may do this'],
+  own_request: [403, 'Nobody decides what they asked for themselves'],
+  not_own_request: [403, 'Only whoever asked for it takes it back'],
   own_rights: [403, 'Nobody changes what they themselves may do'],
   beyond_own_rights: [403, 'Nobody gives away, or changes, more than they hold themselves'],
   address_not_allowed: [403, 'This address may not send to this channel'],
   not_found: [404, 'There is nothing here that the caller may see'],
+  unknown_to_ledger: [404, 'The ledger does not know this loan'],
   unknown_channel: [404, 'No such channel is configured'],
   method_not_allowed: [405, 'This path is there for other methods'],
   request_timeout: [408, 'The body did not arrive in time'],
@@ -29,6 +34,8 @@ export const problems = {
   reversal_refused: [409, 'The payment cannot be reversed by this much'],
   reversal_conflict: [409, 'The reversal reference was used for another amount'],
   already_decided: [409, 'This has been decided the other way'],
+  ledger_refused: [409, 'The ledger refuses this'],
+  loan_changed: [409, 'The loan has changed since this was asked for'],
   totp_enrolled: [409, 'There is a second factor already'],
   name_taken: [409, 'There is one of this name already'],
   last_admin: [409, 'Nobody would be left who can administer'],
@@ -48,8 +55,11 @@ export const problems = {
   rate_limited: [429, 'Too many requests from this source'],
   too_many_attempts: [429, 'Too many attempts to sign in'],
   internal_error: [500, 'Internal error'],
+  not_supported_by_ledger: [501, 'The ledger of this deployment cannot do this'],
+  ledger_unavailable: [503, 'The ledger cannot be asked now; nothing has happened'],
   directory_away: [503, 'The directory cannot be asked now'],
   unavailable: [503, 'A part that this request needs is away'],
+  outcome_unknown: [504, 'It is not known whether this has happened'],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 
 export type ProblemCode = keyof typeof problems;

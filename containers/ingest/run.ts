@@ -6,6 +6,7 @@ import { runningJobs } from '../jobs.ts';
 import { runContainer } from '../run-container.ts';
 import { cleanup } from './cleanup.ts';
 import { readIngestSettings } from './env.ts';
+import { approvals } from './approvals.ts';
 import { figures } from './figures.ts';
 import { askingNotices } from './notices.ts';
 import { partitions } from './partitions.ts';
@@ -43,6 +44,7 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
         retention: retention(settings.retention),
         cleanup: cleanup(settings.cleanup),
         figures: figures(),
+        approvals: approvals(),
       },
       instance,
       signal,

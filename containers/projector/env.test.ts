@@ -26,7 +26,7 @@ test('with a database, a Redis and a master key, everything else has its default
     redis: {
       url: 'redis://redis',
       inboxes: ['inbox:billie-servicing', 'inbox:billie-servicing:internal'],
-      logs: ['payment.events'],
+      logs: ['payment.events', 'approval.events'],
     },
     kafka: undefined,
     deadLetters: { url: 'redis://redis', stream: 'dlq:billie-servicing' },
@@ -45,7 +45,7 @@ test('topics of Kafka are read instead of streams, without any Redis', () => {
   const settings = readProjectorSettings({ ...kafka, SERVICING_TOPICS: 'accounts, customers' });
   expect(settings).toMatchObject({
     redis: undefined,
-    kafka: { brokers: ['kafka:9092'], topics: ['accounts', 'customers'], logs: ['payment.events'] },
+    kafka: { brokers: ['kafka:9092'], topics: ['accounts', 'customers'], logs: ['payment.events', 'approval.events'] },
     deadLetters: undefined,
   });
 });
@@ -53,7 +53,7 @@ test('topics of Kafka are read instead of streams, without any Redis', () => {
 test('our own log is in Kafka with brokers, also beside streams of Redis', () => {
   const settings = readProjectorSettings({ ...kafka, REDIS_URL: 'redis://redis' });
   expect(settings.redis?.logs).toEqual([]);
-  expect(settings.kafka).toMatchObject({ topics: [], logs: ['payment.events'] });
+  expect(settings.kafka).toMatchObject({ topics: [], logs: ['payment.events', 'approval.events'] });
 });
 
 test('there is a connection for every lane of every kind of source, for the inbox and the heartbeat', () => {
@@ -66,10 +66,9 @@ test('there is a connection for every lane of every kind of source, for the inbo
 });
 
 test('our own log can be named otherwise and turned off', () => {
-  expect(readProjectorSettings({ ...redis, SERVICING_PAYMENT_EVENTS: 'prod.payments' }).redis?.logs).toEqual([
-    'prod.payments',
-  ]);
-  const off = { SERVICING_PAYMENT_EVENTS: 'off' };
+  const named = { SERVICING_PAYMENT_EVENTS: 'prod.payments', SERVICING_APPROVAL_EVENTS: 'prod.approvals' };
+  expect(readProjectorSettings({ ...redis, ...named }).redis?.logs).toEqual(['prod.payments', 'prod.approvals']);
+  const off = { SERVICING_PAYMENT_EVENTS: 'off', SERVICING_APPROVAL_EVENTS: 'off' };
   expect(readProjectorSettings({ ...redis, ...off }).redis?.logs).toEqual([]);
   expect(readProjectorSettings({ ...kafka, ...off, REDIS_URL: 'redis://redis' }).kafka).toBeUndefined();
 });
@@ -88,6 +87,7 @@ test('every fault is listed at once, by name, and never with the value', () => {
     REDIS_URL: 'http://hunter2',
     SERVICING_STREAMS: 'a,,hunter2',
     SERVICING_PAYMENT_EVENTS: 'hunter2 hunter2',
+    SERVICING_APPROVAL_EVENTS: 'hunter2 hunter2',
     SERVICING_GROUP: 'hunter2 hunter2',
     SERVICING_CONSUMER: 'hunter2 hunter2',
     SERVICING_DEAD_LETTERS: 'hunter2 hunter2',
@@ -107,6 +107,7 @@ test('every fault is listed at once, by name, and never with the value', () => {
     'KAFKA_BROKERS: expected host:port,host:port',
     'SERVICING_STREAMS: expected names without spaces, with commas between them',
     'SERVICING_PAYMENT_EVENTS: expected a name without spaces',
+    'SERVICING_APPROVAL_EVENTS: expected a name without spaces',
     'SERVICING_GROUP: expected a name without spaces',
     'SERVICING_CONSUMER: expected a name without spaces',
     'SERVICING_DEAD_LETTERS: expected a name without spaces',
@@ -143,6 +144,10 @@ test.each<[Record<string, string>, string]>([
   [
     { ...redis, SERVICING_STREAMS: 'a', SERVICING_PAYMENT_EVENTS: 'a' },
     'SERVICING_PAYMENT_EVENTS: is named as something else, too',
+  ],
+  [
+    { ...redis, SERVICING_APPROVAL_EVENTS: 'payment.events' },
+    'SERVICING_APPROVAL_EVENTS: is SERVICING_PAYMENT_EVENTS',
   ],
   [
     { ...redis, SERVICING_STREAMS: 'a', SERVICING_DEAD_LETTERS: 'a' },

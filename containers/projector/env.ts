@@ -35,6 +35,7 @@ const fields = {
   SERVICING_STREAMS: z.optional(names(isStream, 'expected names without spaces, with commas between them')),
   SERVICING_TOPICS: z.optional(names(isTopic, 'expected topics with commas between them')),
   SERVICING_PAYMENT_EVENTS: name('payment.events'),
+  SERVICING_APPROVAL_EVENTS: name('approval.events'),
   SERVICING_GROUP: name('billie-servicing-processor'),
   SERVICING_CONSUMER: z._default(
     z.string().check(z.refine(isStream, 'expected a name without spaces')),
@@ -53,7 +54,9 @@ const fields = {
 type Values = z.output<z.ZodMiniObject<typeof fields>>;
 
 const inboxesOf = (v: Values) => (v.SERVICING_TOPICS ? [] : (v.SERVICING_STREAMS ?? defaultStreams));
-const ownLog = ({ SERVICING_PAYMENT_EVENTS: log }: Values) => (log === 'off' || !isStream(log) ? [] : [log]);
+const ownLogNames = ['SERVICING_PAYMENT_EVENTS', 'SERVICING_APPROVAL_EVENTS'] as const;
+const isRead = (log: string) => log !== 'off' && isStream(log);
+const ownLog = (v: Values) => ownLogNames.map((named) => v[named]).filter(isRead);
 
 /** Each lane has a connection for every kind of source it reads; beside them are the inbox, and the heartbeat. */
 const connectionsOf = (v: Values): number => {
@@ -77,14 +80,21 @@ const contradictions = (v: Values): Contradiction[] => [
     !v.KAFKA_BROKERS && ['KAFKA_BROKERS', 'is missing beside SERVICING_TOPICS'],
   v.SERVICING_TOPICS !== undefined &&
     v.SERVICING_STREAMS !== undefined && ['SERVICING_STREAMS', 'has no effect beside SERVICING_TOPICS'],
-  v.KAFKA_BROKERS !== undefined &&
-    ownLog(v).some((log) => !isTopic(log)) && [
-      'SERVICING_PAYMENT_EVENTS',
-      'expected a topic: with KAFKA_BROKERS, our own log is in Kafka',
+  ...ownLogNames
+    .filter((named) => isRead(v[named]))
+    .flatMap((named): Contradiction[] => [
+      v.KAFKA_BROKERS !== undefined &&
+        !isTopic(v[named]) && [named, 'expected a topic: with KAFKA_BROKERS, our own log is in Kafka'],
+      [...(v.SERVICING_TOPICS ?? inboxesOf(v)), v.SERVICING_DEAD_LETTERS].includes(v[named]) && [
+        named,
+        'is named as something else, too',
+      ],
+    ]),
+  isRead(v.SERVICING_APPROVAL_EVENTS) &&
+    v.SERVICING_APPROVAL_EVENTS === v.SERVICING_PAYMENT_EVENTS && [
+      'SERVICING_APPROVAL_EVENTS',
+      'is SERVICING_PAYMENT_EVENTS',
     ],
-  ownLog(v).some((log) =>
-    [...(v.SERVICING_TOPICS ?? inboxesOf(v)), v.SERVICING_DEAD_LETTERS].includes(log),
-  ) && ['SERVICING_PAYMENT_EVENTS', 'is named as something else, too'],
   inboxesOf(v).includes(v.SERVICING_DEAD_LETTERS) && [
     'SERVICING_DEAD_LETTERS',
     'is one of SERVICING_STREAMS: what is buried would come again',

@@ -55,6 +55,7 @@ describe.skipIf(inject('kafkaBrokers') === null)('over Kafka', () => {
       KAFKA_BROKERS: brokers,
       SERVICING_TOPICS: topic,
       SERVICING_PAYMENT_EVENTS: 'off',
+      SERVICING_APPROVAL_EVENTS: 'off',
       SERVICING_GROUP: group,
       SERVICING_CONSUMER: consumer,
       SERVICING_BATCH_SIZE: '40',

@@ -107,6 +107,7 @@ export async function startStack({
     // Where the publisher writes, unless told otherwise.
     SERVICING_PAYMENT_EVENTS:
       env.SERVICING_PAYMENT_EVENTS || (settings.kafkaBrokers && env.KAFKA_TOPIC) || '',
+    SERVICING_APPROVAL_EVENTS: env.SERVICING_APPROVAL_EVENTS || '',
   });
   const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
   const common = {

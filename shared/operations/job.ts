@@ -10,7 +10,7 @@
 //   any, and a request waits          at once
 //   failed, and a process starts      at once
 
-export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup' | 'figures', JobKind> = {
+export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup' | 'figures' | 'approvals', JobKind> = {
   staging: { everySeconds: null, does: 'Takes what is staged to the payments now' },
   partitions: {
     everySeconds: 3_600,
@@ -19,6 +19,7 @@ export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup' | '
   retention: { everySeconds: 86_400, does: 'Exports old months of payments to files and drops them' },
   cleanup: { everySeconds: 3_600, does: 'Deletes old records of work that is done' },
   figures: { everySeconds: 600, does: 'Counts the instalments that fall due in the coming days' },
+  approvals: { everySeconds: 300, does: 'Ends requests for a second person that nobody decided in time' },
 };
 
 interface JobKind {

@@ -2,7 +2,7 @@
 // Its payload is the exact text that goes out; nothing on the way reads an amount through a double.
 
 /** Where messages go, each by a relay of its own. */
-export const destinations = ['log', 'ledger'] as const;
+export const destinations = ['log', 'ledger', 'requests'] as const;
 export type Destination = (typeof destinations)[number];
 
 export interface OutboxMessage {

@@ -201,6 +201,14 @@ describe('with every route', () => {
       await world.db.query('delete from staff.user_roles where user_id = $1', [id]);
       return { name: role };
     },
+    async 'DELETE /api/v1/approval-limits/:role/:kind/:currency'() {
+      const limit = { role: 'service', kind: 'write_off', currency: 'EUR' };
+      await world.db.query(
+        `insert into approvals.limits (role, kind, currency, amount, set_by) values ($1, $2, $3, 1, 'test') on conflict do nothing`,
+        Object.values(limit),
+      );
+      return limit;
+    },
     async 'POST /api/v1/payments/staging/quarantined/:id/release'() {
       const [row] = await world.db.query<{ id: string }>(
         `update payment_staging set processed = true, outcome = 'quarantined', reason = 'too_many_decimals'

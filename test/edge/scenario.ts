@@ -10,6 +10,7 @@ import { type Permission, permissions } from '../../shared/staff/permissions.ts'
 import type { Examples } from '../../workers/openapi.ts';
 import { type Answer, ask, deliver } from './asking.ts';
 import type { Asking, Call } from './calling.ts';
+import { ledgerOf } from './ledger-scenario.ts';
 import { staffOf } from './staff-scenario.ts';
 import { timeZone, type World } from './world.ts';
 
@@ -60,6 +61,7 @@ export async function playStory(world: World): Promise<Story> {
   await paymentsOf(call, world);
   await whatWaits(call, world);
   await customersOf(call, world);
+  await ledgerOf(call, world);
   await viewsOf(call);
   await call('GET /api/v1/stream', { query: { seconds: '1' }, unrecorded: true });
   await staffOf(call, world);
@@ -330,8 +332,8 @@ export function normalised(examples: Examples): Examples {
   const ofToday = Date.UTC(2026, 10, 24, 9);
   const instantOf = (text: string) => {
     const days = Math.round((Date.parse(text) - Date.now()) / aDayMs);
-    // Today, and how far a session and a key go.
-    if (Math.abs(days) > 1 && ![30, 90].includes(days)) return text;
+    // Today, and how far a request for a second person, a session and a key go.
+    if (Math.abs(days) > 1 && ![3, 30, 90].includes(days)) return text;
     const shown = new Date(ofToday + (days > 1 ? days * aDayMs : 0)).toISOString();
     return text.endsWith('Z') ? shown : shown.slice(0, -1);
   };

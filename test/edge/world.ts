@@ -22,6 +22,7 @@ import { sessionCookie } from '../../workers/caller.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
+import { gatewayKey, type LedgerStandIn, startLedgerStandIn } from './ledger-stand-in.ts';
 import { type Edge, type EdgeOptions, type Runtime, startEdge } from './runtimes.ts';
 
 export const timeZone = 'Europe/Berlin';
@@ -49,6 +50,8 @@ export interface World {
     /** Workers to the HTTP door of the Redis that keeps accepted payments. */
     accepted: TcpGate;
   };
+  /** What answers as the ledger's gateway does. */
+  ledger: LedgerStandIn;
   /** Of the Redis behind its gate and door. */
   redisUrl: string;
   /** That Redis itself; Workers know of it where `changes` say so. */
@@ -109,6 +112,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     const signInKey = newSignInKey('test');
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
+    world.ledger = await startLedgerStandIn();
     world.redisUrl = redis.url;
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
@@ -149,6 +153,8 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
           DATABASE_URL: urlFor('recoup_api'),
           BUSINESS_TIME_ZONE: timeZone,
           CHANNELS: channelSettings.CHANNELS as string,
+          LEDGER_GATEWAY_URL: world.ledger.url,
+          LEDGER_GATEWAY_KEY: gatewayKey,
         }),
         auth: settingsOf('auth', {
           DATABASE_URL: urlFor('recoup_auth'),
@@ -221,6 +227,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
   });
 
   afterEach(async () => {
+    Object.assign(world.ledger, { mood: 'well', readsAnyway: true });
     await Promise.all(gates.map((gate) => gate.comeBack()));
   });
 
@@ -228,6 +235,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     for (const edge of edges.reverse()) await edge.stop();
     await Promise.all(gates.map((gate) => gate.goAway()));
     await Promise.all(doors.map((door) => door.close()));
+    await world.ledger?.close();
     await world.db?.close();
     await database?.drop();
   });

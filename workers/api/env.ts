@@ -10,8 +10,9 @@ import {
   postgresUrl,
   SettingsFault,
   timeZone,
+  wholeNumber,
 } from '../../shared/settings.ts';
-import { commonBindings, commonSettings, commonVariables } from '../settings.ts';
+import { commonBindings, commonSettings, commonVariables, httpUrl, restToken } from '../settings.ts';
 import { staffSettings, staffVariables } from '../staff-settings.ts';
 
 const timeoutMs = 5_000;
@@ -46,6 +47,11 @@ const variables = z.object({
   CHANNELS: z._default(z.string(), '{}'),
   METRICS_ACCESS: z._default(z.enum(['key', 'open'], 'expected key or open'), 'key'),
   DATABASE_SPACE_LIMIT_MIB: optionalWholeNumber(1, 100_000_000),
+  LEDGER_GATEWAY_URL: z.optional(httpUrl("the ledger's gateway")),
+  LEDGER_GATEWAY_KEY: z.optional(restToken('a key of the gateway')),
+  /** Longer than the gateway tries, so that it is the gateway that says what came of it. */
+  LEDGER_GATEWAY_TIMEOUT_MS: wholeNumber(20_000, 100, 120_000),
+  APPROVAL_HOURS: wholeNumber(72, 1, 8_760),
   WEBHOOKS: door('webhooks'),
   AUTH: door('auth'),
 });
@@ -55,6 +61,9 @@ export const apiVariables: readonly string[] = Object.keys(variables.shape);
 
 export function readApiSettings(env: Record<string, unknown>) {
   const values = parseSettings('api', z.object({ ...variables.shape, ...commonBindings }), env);
+  const { LEDGER_GATEWAY_URL: gatewayUrl, LEDGER_GATEWAY_KEY: gatewayKey } = values;
+  if ((gatewayUrl === undefined) !== (gatewayKey === undefined))
+    throw new SettingsFault('api', ['LEDGER_GATEWAY_URL: goes with LEDGER_GATEWAY_KEY, and neither without']);
   // Without secrets: nothing that is signed comes here.
   const { channels, faults } = readChannels(values.CHANNELS, {});
   if (faults.length > 0)
@@ -77,6 +86,12 @@ export function readApiSettings(env: Record<string, unknown>) {
     metricsOpen: values.METRICS_ACCESS === 'open',
     spaceLimitBytes:
       values.DATABASE_SPACE_LIMIT_MIB === undefined ? undefined : values.DATABASE_SPACE_LIMIT_MIB * 2 ** 20,
+    /** Undefined: there is no ledger to be asked. */
+    ledger:
+      gatewayUrl === undefined
+        ? undefined
+        : { url: gatewayUrl, key: gatewayKey as string, timeoutMs: values.LEDGER_GATEWAY_TIMEOUT_MS },
+    approvalHours: values.APPROVAL_HOURS,
     tokenKeys: tokenKeysOf(values.AUTH),
     webhooks: values.WEBHOOKS,
     auth: values.AUTH,

@@ -7,6 +7,7 @@ import { conditionalReads } from '../etag.ts';
 import { declaredIn } from '../route.ts';
 import { allowedOrigins, securityHeaders } from '../shield.ts';
 import { accountRoutes, loanRoutes } from './accounts.ts';
+import { approvalLimitRoutes, approvalRequestRoutes } from './approvals.ts';
 import { auditRoutes } from './audit.ts';
 import { conflictRoutes } from './conflicts.ts';
 import { conversationRoutes } from './conversations.ts';
@@ -14,6 +15,9 @@ import { customerRoutes } from './customers.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { type ApiSettings, readApiSettings } from './env.ts';
 import { jobRoutes } from './jobs.ts';
+import { ledgerRoutes } from './ledger.ts';
+import { ledgerCommandRoutes } from './ledger-commands.ts';
+import { ledgerStreamRoutes } from './ledger-stream.ts';
 import { customerNoteRoutes, noteRoutes } from './notes.ts';
 import { noticeRoutes } from './notices.ts';
 import { overviewRoutes } from './overview.ts';
@@ -28,6 +32,7 @@ import { stagingRoutes } from './staging.ts';
 import { streamRoutes } from './stream.ts';
 import { systemRoutes } from './system.ts';
 import { unversionedCustomerRoutes } from './unversioned-customers.ts';
+import { unversionedLedgerRoutes } from './unversioned-ledger.ts';
 import { unversionedPaymentRoutes } from './unversioned-payments.ts';
 import { viewRoutes } from './views.ts';
 
@@ -48,6 +53,12 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/api/v1/stats', overviewRoutes)
   .route('/api/v1/jobs', jobRoutes)
   .route('/api/v1/payment-reversals', reversalRoutes)
+  .route('/api/v1/ledger/accounts', ledgerRoutes)
+  .route('/api/v1/ledger/accounts', ledgerCommandRoutes)
+  .route('/api/v1/ledger/accounts', ledgerStreamRoutes)
+  .route('/api/v1/approval-requests', approvalRequestRoutes)
+  .route('/api/v1/approval-limits', approvalLimitRoutes)
+  .route('/api/ledger', unversionedLedgerRoutes)
   .route('/api/payments', unversionedPaymentRoutes)
   .route('/api', unversionedCustomerRoutes)
   .route('/api', servicingAppRoutes)

@@ -108,7 +108,7 @@ async function healthFor(c: C): Promise<Health> {
   return { status, failing };
 }
 
-const seconds = z.pipe(
+export const streamSeconds = z.pipe(
   z._default(
     z.string().check(
       z.refine(
@@ -136,7 +136,7 @@ export const streamRoutes = new Hono<Scope<ApiSettings>>().get(
       description:
         'Messages are `start` (read anew what you show), `changes` (names of payments, accounts and approvals that changed), `health` and `end` (the session is over). With `Last-Event-ID` it goes on where it was left.',
       tag: 'System',
-      query: z.object({ seconds }),
+      query: z.object({ seconds: streamSeconds }),
       headers: z.object({
         'last-event-id': z.optional(
           z.string().check(z.meta({ description: 'The id of the last message that came' })),

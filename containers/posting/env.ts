@@ -18,7 +18,10 @@ const longestTimeoutMs = 20_000;
 
 const contradictions = (v: z.output<z.ZodMiniObject<typeof fields>>): Contradiction[] => [
   ...ledgerContradictions(v),
-  v.LEDGER_TIMEOUT_MS > longestTimeoutMs && ['LEDGER_TIMEOUT_MS', `is more than ${longestTimeoutMs} here`],
+  v.LEDGER_SERVICE_TIMEOUT_MS > longestTimeoutMs && [
+    'LEDGER_SERVICE_TIMEOUT_MS',
+    `is more than ${longestTimeoutMs} here`,
+  ],
 ];
 
 const variables = z.object(fields).check(agreeing(contradictions));

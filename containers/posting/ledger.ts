@@ -68,7 +68,8 @@ function answered<Response>(
   return { outcome: 'posted', transferId, version };
 }
 
-function failed(failure: LedgerFailure): LedgerAnswer {
+/** What a call that was not answered as asked comes to. */
+export function failed(failure: LedgerFailure): Exclude<LedgerAnswer, { outcome: 'posted' }> {
   switch (failure.kind) {
     case 'refused':
       return { outcome: 'refused', code: failure.code, message: failure.message };

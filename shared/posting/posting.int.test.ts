@@ -550,7 +550,10 @@ test.each([1, 2, 3])(
       () => take(random() < 0.3 ? crashing(db) : db),
       () => Promise.all([take(), post()]),
       () => post(random() < 0.3 ? crashing(db) : db),
-      async () => void (await timePasses(), await tryAgain(db, 10)),
+      async () => {
+        await timePasses();
+        await tryAgain(db, 10);
+      },
       async () => {
         its.state.mood = oneOf(moods);
       },

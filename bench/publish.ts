@@ -82,10 +82,14 @@ async function pay(db: Pool, together: number): Promise<number> {
 }
 
 const waiting = async (db: Pool) =>
-  Number((await db.query<{ n: string }>("select count(*) as n from outbox.messages where destination = 'log'"))[0]?.n);
+  Number(
+    (await db.query<{ n: string }>("select count(*) as n from outbox.messages where destination = 'log'"))[0]
+      ?.n,
+  );
 
 async function drained(db: Pool): Promise<void> {
-  while ((await db.query("select from outbox.messages where destination = 'log' limit 1")).length > 0) await sleep(50);
+  while ((await db.query("select from outbox.messages where destination = 'log' limit 1")).length > 0)
+    await sleep(50);
 }
 
 /** Until a publisher says that its log answers. */
@@ -174,7 +178,9 @@ async function main(): Promise<void> {
 
   await step(`Outbox: recording ${payments} payments`, () => fill(db));
   const written = await waiting(db);
-  const sample = await db.query<{ payload: string }>("select payload from outbox.messages where destination = 'log' limit 10000");
+  const sample = await db.query<{ payload: string }>(
+    "select payload from outbox.messages where destination = 'log' limit 10000",
+  );
   const payloadFile = join(folder, 'payloads');
   writeFileSync(payloadFile, `${sample.map(({ payload }) => payload).join('\n')}\n`);
   const rival = { brokers: kafka.brokers, topic: 'rival', payloadFile };

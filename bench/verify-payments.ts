@@ -33,7 +33,8 @@ export async function verifyPayments(
   await redis.connect();
   try {
     const deadline = Date.now() + publishedWithinMs;
-    const waiting = async () => (await client.query("select from outbox.messages where destination = 'log' limit 1")).rowCount;
+    const waiting = async () =>
+      (await client.query("select from outbox.messages where destination = 'log' limit 1")).rowCount;
     while (await waiting()) {
       if (Date.now() > deadline) {
         faults.push(`the outbox is not empty after ${publishedWithinMs / 1_000} s`);

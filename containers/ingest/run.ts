@@ -4,9 +4,9 @@
 import { openPool } from '../database.ts';
 import { runningJobs } from '../jobs.ts';
 import { runContainer } from '../run-container.ts';
+import { approvals } from './approvals.ts';
 import { cleanup } from './cleanup.ts';
 import { readIngestSettings } from './env.ts';
-import { approvals } from './approvals.ts';
 import { figures } from './figures.ts';
 import { askingNotices } from './notices.ts';
 import { partitions } from './partitions.ts';

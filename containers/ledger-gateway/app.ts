@@ -8,8 +8,8 @@ import { bodyLimit } from 'hono/body-limit';
 import { errorFields, type Log } from '../../shared/log.ts';
 import { bearerToken } from '../../shared/staff/api-key.ts';
 import type { LedgerClient } from '../ledger-client.ts';
+import { type ContractMethod, readContract } from '../ledger-contract.ts';
 import { type LedgerFailure, LedgerFault } from '../ledger-failure.ts';
-import { type GatewayMethod, readContract } from './contract.ts';
 import type { GatewayLimits } from './env.ts';
 import { eventStream } from './event-stream.ts';
 import type { Health } from './health.ts';
@@ -55,7 +55,7 @@ export function createGateway({
     requestId: idOf(c),
     signal,
   });
-  const told = (c: C, method: GatewayMethod, failure: LedgerFailure): Problem => {
+  const told = (c: C, method: ContractMethod, failure: LedgerFailure): Problem => {
     const problem = problemOf(idOf(c), failure);
     const level = failure.kind === 'refused' ? 'info' : 'warn';
     const because = 'because' in failure ? failure.because : undefined;
@@ -63,12 +63,12 @@ export function createGateway({
     return problem;
   };
   /** What is wrong with the request itself. */
-  const faultOf = (c: C, method: GatewayMethod): string | undefined => {
+  const faultOf = (c: C, method: ContractMethod): string | undefined => {
     const actor = c.req.header('x-actor');
     if (actor === undefined ? method.isRead : actorPattern.test(actor)) return undefined;
     return 'x-actor names who asks, as user:... does';
   };
-  const read = (method: GatewayMethod, json: JsonValue) => {
+  const read = (method: ContractMethod, json: JsonValue) => {
     try {
       return { request: method.readRequest(json) };
     } catch (error) {
@@ -107,7 +107,7 @@ export function createGateway({
   });
 
   app.get('/v1/accounting/WatchTransactions', async (c) => {
-    const method = contract.get('accounting/WatchTransactions') as GatewayMethod;
+    const method = contract.get('accounting/WatchTransactions') as ContractMethod;
     const { loanAccountId = '', fromTransactionId } = c.req.query();
     const from = c.req.header('last-event-id') || fromTransactionId;
     const { request, fault } = read(method, {

@@ -6,6 +6,7 @@ import { endRequests } from '../../shared/approvals/end-requests.ts';
 import type { ExecutingLedger } from '../../shared/approvals/execute-request.ts';
 import type { StaffCommand } from '../../shared/ledger/staff-command.ts';
 import { createLog } from '../../shared/log.ts';
+import { LedgerFault } from '../../shared/posting/post-due.ts';
 import { readApprovalRequest } from '../../shared/read/approval-requests.ts';
 import type { Person } from '../../shared/staff/caller.ts';
 import { createTestDatabase, createTestLedger, type TestDatabase } from '../../test/database.ts';
@@ -14,8 +15,8 @@ import { openLedger } from '../ledger/ledger.ts';
 import { type LedgerServer, serveLedger } from '../ledger/server.ts';
 import { key as ledgerKey, loanOf, openCaller } from '../ledger/testing.ts';
 import { openLedgerClient } from '../ledger-client.ts';
-import { executingOver, NotAnswered } from './executing-ledger.ts';
-import { requests } from './requests.ts';
+import { readContract } from '../ledger-contract.ts';
+import { executing, executingOver } from './requests.ts';
 
 let database: TestDatabase;
 let ledgerDatabase: TestDatabase;
@@ -85,17 +86,17 @@ async function approve(id: string): Promise<void> {
 }
 /** The loop, on a ledger that may do what it is told and not answer, or not be there for some. */
 function part(disturb: (key: string) => 'unanswered' | 'away' | undefined = () => undefined) {
-  const told = executingOver(client);
+  const told = executingOver(client, readContract());
   const disturbed: ExecutingLedger = {
     async call(call, actor) {
       const trouble = disturb(String(call.message.idempotencyKey));
-      if (trouble === 'away') throw new NotAnswered('away');
+      if (trouble === 'away') throw new LedgerFault('away');
       const answer = await told.call(call, actor);
-      if (trouble) throw new NotAnswered('lost');
+      if (trouble) throw new LedgerFault('lost');
       return answer;
     },
   };
-  return requests({ db: posting, ledger: disturbed, idleMs: 10, log });
+  return executing({ db: posting, ledger: disturbed, idleMs: 10, onUndeliverable: () => {} });
 }
 const done = async (id: string) => {
   const [row] = await ledger.query<{ n: number }>(

@@ -45,7 +45,11 @@ test('topics of Kafka are read instead of streams, without any Redis', () => {
   const settings = readProjectorSettings({ ...kafka, SERVICING_TOPICS: 'accounts, customers' });
   expect(settings).toMatchObject({
     redis: undefined,
-    kafka: { brokers: ['kafka:9092'], topics: ['accounts', 'customers'], logs: ['payment.events', 'approval.events'] },
+    kafka: {
+      brokers: ['kafka:9092'],
+      topics: ['accounts', 'customers'],
+      logs: ['payment.events', 'approval.events'],
+    },
     deadLetters: undefined,
   });
 });
@@ -67,7 +71,10 @@ test('there is a connection for every lane of every kind of source, for the inbo
 
 test('our own log can be named otherwise and turned off', () => {
   const named = { SERVICING_PAYMENT_EVENTS: 'prod.payments', SERVICING_APPROVAL_EVENTS: 'prod.approvals' };
-  expect(readProjectorSettings({ ...redis, ...named }).redis?.logs).toEqual(['prod.payments', 'prod.approvals']);
+  expect(readProjectorSettings({ ...redis, ...named }).redis?.logs).toEqual([
+    'prod.payments',
+    'prod.approvals',
+  ]);
   const off = { SERVICING_PAYMENT_EVENTS: 'off', SERVICING_APPROVAL_EVENTS: 'off' };
   expect(readProjectorSettings({ ...redis, ...off }).redis?.logs).toEqual([]);
   expect(readProjectorSettings({ ...kafka, ...off, REDIS_URL: 'redis://redis' }).kafka).toBeUndefined();

@@ -51,11 +51,12 @@ export function takeBack(wholeMinor: bigint, newestFirst: readonly OpenPosting[]
   const parts: PartTakenBack[] = [];
   let left = wholeMinor;
   for (const of of newestFirst) {
-    if (left === 0n) break;
-    const amountMinor = of.leftMinor <= left ? of.leftMinor : left;
-    parts.push({ of, amountMinor });
-    left -= amountMinor;
+    if (of.leftMinor >= left) {
+      parts.push({ of, amountMinor: left });
+      return parts;
+    }
+    parts.push({ of, amountMinor: of.leftMinor });
+    left -= of.leftMinor;
   }
-  if (left > 0n) throw new Error('more is taken back than the postings of a payment have left');
-  return parts;
+  throw new Error('more is taken back than the postings of a payment have left');
 }

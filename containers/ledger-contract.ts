@@ -15,10 +15,10 @@ import {
   toJson,
 } from '@bufbuild/protobuf';
 import { FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
-import { isRead, type LedgerMethod, serviceNames } from '../ledger-method.ts';
-import type { LedgerServiceName } from '../ledger-settings.ts';
+import { isRead, type LedgerMethod, serviceNames } from './ledger-method.ts';
+import type { LedgerServiceName } from './ledger-settings.ts';
 
-export interface GatewayMethod extends LedgerMethod<Message, Message> {
+export interface ContractMethod extends LedgerMethod<Message, Message> {
   /** `<service>/<Method>`. */
   name: string;
   isRead: boolean;
@@ -28,15 +28,15 @@ export interface GatewayMethod extends LedgerMethod<Message, Message> {
   writeResponse(response: Message): JsonValue;
 }
 
-const file = join(import.meta.dirname, '../../proto/generated/contract.binpb');
+const file = join(import.meta.dirname, '../proto/generated/contract.binpb');
 
 /** By name. */
-export function readContract(): ReadonlyMap<string, GatewayMethod> {
+export function readContract(): ReadonlyMap<string, ContractMethod> {
   const registry = createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(file)));
   const names = Object.entries(serviceNames) as [LedgerServiceName, string][];
   const methods = names.flatMap(([service, typeName]) =>
     (registry.getService(typeName)?.methods ?? []).map(
-      ({ name, input, output, methodKind }): GatewayMethod => {
+      ({ name, input, output, methodKind }): ContractMethod => {
         const path = `/${typeName}/${name}`;
         return {
           name: `${service}/${name}`,

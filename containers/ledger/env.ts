@@ -30,7 +30,11 @@ const keys = () =>
     z.pipe(
       z.transform(list),
       z
-        .array(z.string().check(z.minLength(32, 'expected at least 32 characters')))
+        .array(
+          z
+            .string()
+            .check(z.regex(/^[\x21-\x7e]{32,}$/, 'expected at least 32 visible characters, no spaces')),
+        )
         .check(z.maxLength(2, 'expected one key, or two while one replaces the other')),
     ),
   );

@@ -1,6 +1,9 @@
 // The ledger over real gRPC on a real database: every method with its answer, its refusal and its repetition; who may
 // ask; and what it does with whatever else comes in.
 
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
@@ -32,9 +35,18 @@ import { createTestLedger, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import { openLedger } from './ledger.ts';
 import { type LedgerServer, serveLedger } from './server.ts';
-import { key, type LedgerCaller, loanOf, newId, openCaller, refusalOf, scheduleOf } from './testing.ts';
+import {
+  type Asking,
+  key,
+  type LedgerCaller,
+  loanOf,
+  newId,
+  openCaller,
+  refusalOf,
+  scheduleOf,
+} from './testing.ts';
 
-const otherKey = 'the key that comes after it, in time';
+const otherKey = 'the-key-that-comes-after-it-in-time';
 const messageBytes = 64 * 1024;
 
 let database: TestDatabase;
@@ -255,15 +267,11 @@ describe('opening, paying out, reversing', () => {
     });
   });
 
-  test('it is paid out once, and before that owes nothing', async () => {
+  test('it is paid out once, and charged nothing before that', async () => {
     const id = newId();
     await caller.ask(loans.openLoan, loanOf(id, { disbursed: false }));
-    const fee = RecordRepaymentRequest.fromPartial({
-      loanAccountId: id,
-      amount: '1',
-      idempotencyKey: newId(),
-    });
-    expect(await refusalOf(caller.ask(accounting.recordRepayment, fee))).toMatchObject({
+    expect(await refusalOf(writes.applyLateFee.ask(id, newId()))).toMatchObject({
+      code: status.FAILED_PRECONDITION,
       reason: 'not_disbursed',
     });
     const payOut = (disbursementAmount: string, idempotencyKey: string) =>
@@ -465,12 +473,12 @@ describe('what is read', () => {
       caller.ask(loans.getLoan, { loanAccountId: id, asOfDate: '' }),
       caller.ask(loans.listTransfers, ListTransfersRequest.fromPartial({ loanAccountId: id })),
     ];
-    for (const call of ofUnknown)
-      expect(await refusalOf(call)).toMatchObject({ code: status.NOT_FOUND, reason: 'unknown_loan' });
+    for (const refusal of await Promise.all(ofUnknown.map(refusalOf)))
+      expect(refusal).toMatchObject({ code: status.NOT_FOUND, reason: 'unknown_loan' });
 
     const loan = await newLoan();
     const wrong: [Promise<unknown>, string][] = [
-      [caller.ask(accounting.getScheduleWithStatus, {}), 'invalid_text'],
+      [caller.ask(accounting.getScheduleWithStatus, { identifier: undefined }), 'invalid_text'],
       [
         caller.ask(accounting.getStatement, {
           loanAccountId: loan,
@@ -514,8 +522,9 @@ describe('what is read', () => {
         'invalid_text',
       ],
     ];
-    for (const [call, reason] of wrong)
-      expect(await refusalOf(call)).toMatchObject({ code: status.INVALID_ARGUMENT, reason });
+    const refusals = await Promise.all(wrong.map(([call]) => refusalOf(call)));
+    for (const [i, [, reason]] of wrong.entries())
+      expect(refusals[i]).toMatchObject({ code: status.INVALID_ARGUMENT, reason });
   });
 });
 
@@ -580,9 +589,12 @@ const everyMethod = [...Object.values(accounting), ...Object.values(loans)];
 describe('who may ask', () => {
   test('whoever shows no key, or a wrong one, is told so by every method', async () => {
     for (const { path } of everyMethod)
-      for (const bearer of [undefined, '', 'guessed', `${key} `, otherKey.slice(0, -1)]) {
-        const refused = await refusalOf(raw(path, Buffer.from([255]), bearer));
-        expect(refused).toMatchObject({ code: status.UNAUTHENTICATED, reason: 'unauthenticated' });
+      for (const bearer of [undefined, 'guessed', `${key}x`, otherKey.slice(0, -1)]) {
+        const refused = await refusalOf(raw(path, Buffer.from([255]), { bearer }));
+        expect({ path, bearer, ...refused }).toMatchObject({
+          code: status.UNAUTHENTICATED,
+          reason: 'unauthenticated',
+        });
       }
   });
 
@@ -600,7 +612,7 @@ describe('who may ask', () => {
 });
 
 /** Bytes as they are, whatever they are. */
-const raw = (path: string, bytes: Uint8Array, bearer: string | undefined = key) =>
+const raw = (path: string, bytes: Uint8Array, asking: Asking = {}) =>
   caller.ask(
     {
       path,
@@ -608,7 +620,7 @@ const raw = (path: string, bytes: Uint8Array, bearer: string | undefined = key) 
       responseDeserialize: (answer) => answer,
     },
     bytes,
-    { bearer },
+    asking,
   );
 
 describe('whatever comes in', () => {
@@ -643,10 +655,64 @@ describe('whatever comes in', () => {
           status.FAILED_PRECONDITION,
         ]).toContain(code);
       }),
-      { numRuns: 400 },
+      { numRuns: 200 },
     );
     expect(await balance(loan)).toBe(before);
     expect(logged.filter((line) => line.includes('call_failed'))).toEqual([]);
+  });
+
+  test('frames of any kind do not bring it down', async () => {
+    const loan = await newLoan();
+    const framed = (flag: number, length: number, body: string) => {
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt8(flag);
+      prefix.writeUInt32BE(length, 1);
+      return Buffer.concat([prefix, Buffer.from(body)]);
+    };
+    const headers = {
+      ':method': 'POST',
+      ':path': accounting.getBalance.path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      authorization: `Bearer ${key}`,
+    };
+    const requests: [object, Buffer][] = [
+      [headers, Buffer.alloc(0)],
+      [headers, Buffer.from([0])],
+      [headers, framed(0, 10, 'abc')],
+      [headers, framed(0, 0xffffffff, 'abc')],
+      [headers, framed(1, 3, 'abc')],
+      [headers, framed(255, 3, 'abc')],
+      [headers, Buffer.concat([framed(0, 0, ''), framed(0, 0, '')])],
+      [{ ...headers, 'grpc-encoding': 'gzip' }, framed(1, 3, 'abc')],
+      [{ ...headers, 'grpc-encoding': 'no such' }, framed(1, 3, 'abc')],
+      [{ ...headers, 'grpc-timeout': 'soon' }, framed(0, 0, '')],
+      [{ ...headers, 'grpc-timeout': '0n' }, framed(0, 0, '')],
+      [{ ...headers, 'content-type': 'text/plain' }, Buffer.from('{}')],
+      [{ ...headers, ':method': 'PUT' }, framed(0, 0, '')],
+      [{ ...headers, ':path': '/' }, framed(0, 0, '')],
+      [{ ...headers, 'x-actor-bin': '%%%' }, framed(0, 0, '')],
+    ];
+    const session = connect(`http://127.0.0.1:${server.port}`).on('error', () => {});
+    for (const [head, body] of requests) {
+      const stream = session.request(head as never).on('error', () => {});
+      const ended = once(stream, 'close').catch(() => {});
+      stream.resume().end(body);
+      await ended;
+    }
+    session.destroy();
+    for (const bytes of [
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0',
+      'GET / HTTP/1.1\r\n\r\n',
+      '\x16\x03\x01\0',
+    ]) {
+      const socket = connectTcp(server.port, '127.0.0.1').on('error', () => {});
+      await once(socket, 'connect');
+      socket.end(bytes);
+      await once(socket.resume(), 'close');
+    }
+    expect(await balance(loan)).toBe('1050.00');
+    expect(server.state().calls).toBe(0);
   });
 
   test('a message that is too large is not read', async () => {

@@ -6,7 +6,7 @@ import { ErrorInfo } from '../../proto/generated/google/rpc/error_details.ts';
 import { Status } from '../../proto/generated/google/rpc/status.ts';
 import { OpenLoanRequest, SetScheduleRequest } from '../../proto/generated/loan_ledger.ts';
 
-export const key = 'a key of the ledger for the tests';
+export const key = 'the-key-of-the-ledger-for-its-tests';
 
 interface Definition<Request, Response> {
   path: string;

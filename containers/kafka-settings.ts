@@ -1,9 +1,8 @@
 // How Kafka is reached: settings of every container that writes to it or reads from it.
 
-import { readFileSync } from 'node:fs';
 import * as z from 'zod/mini';
 import { flag, wholeNumber } from '../shared/settings.ts';
-import type { Contradiction } from './settings.ts';
+import { type Contradiction, pem } from './settings.ts';
 
 const mechanisms = ['plain', 'scram-sha-256', 'scram-sha-512'] as const;
 const address = /^[A-Za-z0-9._-]+:\d{1,5}$/;
@@ -20,23 +19,6 @@ const brokers = z.pipe(
   ),
 );
 
-const certificate = z.pipe(
-  z.string(),
-  z.transform((given, context) => {
-    if (given.includes('-----BEGIN CERTIFICATE-----')) return given.replaceAll('\\n', '\n');
-    try {
-      return readFileSync(given, 'utf8');
-    } catch {
-      context.issues.push({
-        code: 'custom',
-        input: given,
-        message: 'expected a PEM text or a readable file',
-      });
-      return z.NEVER;
-    }
-  }),
-);
-
 /** What Kafka allows as a topic's name. */
 export const isTopic = (name: string) => /^[A-Za-z0-9._-]{1,249}$/.test(name);
 
@@ -46,7 +28,7 @@ export const kafkaVariables = {
   KAFKA_TOPIC_PARTITIONS: wholeNumber(6, -1, 10_000),
   KAFKA_TOPIC_REPLICATION: wholeNumber(-1, -1, 100),
   KAFKA_TLS: flag(false),
-  KAFKA_TLS_CA: z.optional(certificate),
+  KAFKA_TLS_CA: z.optional(pem('CERTIFICATE')),
   KAFKA_SASL_MECHANISM: z.optional(z.enum(mechanisms, `expected ${mechanisms.join(', ')}`)),
   KAFKA_SASL_USERNAME: z.optional(z.string()),
   KAFKA_SASL_PASSWORD: z.optional(z.string()),

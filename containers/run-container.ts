@@ -54,13 +54,55 @@ export interface Work {
 }
 
 /** Runs until the signal, or until a part is given up. `drained` is false when something had to be left behind. */
-export async function runContainer(
+export function runContainer(
   name: string,
   settings: ContainerSettings,
   env: Record<string, string | undefined>,
   signal: AbortSignal,
   open: (tools: Tools) => Work | Promise<Work>,
   { drainTimeoutMs = 20_000 } = {},
+): Promise<{ drained: boolean }> {
+  const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
+  const home: Home = {
+    beat: (heartbeat) => beat(db, heartbeat),
+    stats: () => ({ ...db.stats() }),
+    signOff: (instance) => signOff(db, name, instance),
+    close: () => db.close(),
+  };
+  const work = (tools: Omit<Tools, 'db'>) => open({ db, ...tools });
+  return runParts(name, settings, env, signal, work, home, drainTimeoutMs);
+}
+
+/** The same without a database: nobody but its probes hears its heartbeats. */
+export function runStateless(
+  name: string,
+  settings: Omit<ContainerSettings, 'database'>,
+  env: Record<string, string | undefined>,
+  signal: AbortSignal,
+  open: (tools: Omit<Tools, 'db'>) => Work | Promise<Work>,
+): Promise<{ drained: boolean }> {
+  const nowhere = async () => {};
+  const home: Home = { beat: nowhere, stats: () => ({}), signOff: nowhere, close: nowhere };
+  return runParts(name, settings, env, signal, open, home, 20_000);
+}
+
+/** Where a container tells how it is. */
+interface Home {
+  beat: (heartbeat: Heartbeat) => Promise<void>;
+  /** Added to what it tells. */
+  stats: () => Condition['detail'];
+  signOff: (instance: string) => Promise<void>;
+  close: () => Promise<void>;
+}
+
+async function runParts(
+  name: string,
+  settings: Omit<ContainerSettings, 'database'>,
+  env: Record<string, string | undefined>,
+  signal: AbortSignal,
+  open: (tools: Omit<Tools, 'db'>) => Work | Promise<Work>,
+  home: Home,
+  drainTimeoutMs: number,
 ): Promise<{ drained: boolean }> {
   const instance = `${hostname()}-${process.pid}`;
   const ending = new AbortController();
@@ -69,18 +111,17 @@ export async function runContainer(
   for (const line of retiredSettings(env)) log.warn('retired_setting', { message: line });
 
   const probes = await openProbes(settings.probePort);
-  const db = openPool({ ...settings.database, applicationName: name, timeoutMs: statementTimeoutMs });
-  const work = await open({ db, log, instance, signal: stopping });
+  const work = await open({ log, instance, signal: stopping });
   log.info(`${name}_started`, work.about);
 
-  const tell = probes.watching((heartbeat) => beat(db, heartbeat));
+  const tell = probes.watching(home.beat);
   const told = new Map<string, Condition>();
   const beatTogether = () =>
     tell({
       process: name,
       instance,
       healthy: [...told.values()].every(({ healthy }) => healthy),
-      detail: Object.assign({ ...db.stats() }, ...[...told.values()].map(({ detail }) => detail)),
+      detail: Object.assign({ ...home.stats() }, ...[...told.values()].map(({ detail }) => detail)),
     });
   const loops = Object.entries(work.parts).map(([part, { step, idleMs, heartbeat, stuck }]) =>
     runLoop({
@@ -111,8 +152,8 @@ export async function runContainer(
   const drained = rest && ends.every((end) => end.drained);
 
   const close = async () => {
-    await signOff(db, name, instance).catch(() => {});
-    await Promise.all([work.close?.(), db.close(), probes.close()]);
+    await home.signOff(instance).catch(() => {});
+    await Promise.all([work.close?.(), home.close(), probes.close()]);
   };
   await within(closeTimeoutMs, close()).catch(() => {});
   log.info(`${name}_stopped`, { drained });

@@ -1,10 +1,10 @@
 // The directory's life: answers the auth Worker, and has people here follow the directory, until the signal.
 
+import { listen } from '../listen.ts';
 import { runContainer } from '../run-container.ts';
 import { authenticate } from './authenticate.ts';
 import { createEndpoint } from './endpoint.ts';
 import { readDirectorySettings } from './env.ts';
-import { listen } from './listen.ts';
 import { synchronising } from './synchronise.ts';
 
 /** How often it looks whether the directory is away. */

@@ -1,8 +1,8 @@
 // Calls that record go through one circuit breaker: while it is open, a call faults at once, as it would have after its
 // time limit. Only what may succeed later counts as a fault; a refusal is an answer.
 
+import { CircuitBreaker } from '../../shared/circuit-breaker.ts';
 import { DatabaseFault } from '../../shared/database.ts';
-import { CircuitBreaker } from './circuit-breaker.ts';
 
 const faultsInARow = 5;
 const probeEveryMs = 1_000;

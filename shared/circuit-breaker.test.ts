@@ -63,3 +63,16 @@ test('an answer between two faults starts the count anew', () => {
   breaker.failed(start);
   expect(breaker.mayAsk(start)).toBe(true);
 });
+
+test('it says how it is', () => {
+  expect(broken(2).state).toBe('closed');
+  const breaker = broken();
+  expect(breaker.state).toBe('open');
+  breaker.mayAsk(start + 1_000);
+  expect(breaker.state).toBe('half_open');
+  breaker.failed(start + 1_000);
+  expect(breaker.state).toBe('open');
+  breaker.mayAsk(start + 2_000);
+  breaker.answered();
+  expect(breaker.state).toBe('closed');
+});

@@ -210,11 +210,11 @@ test('stopped, it answers what it was asked, tells who watches, takes nothing ne
   const mainOwner = openPool({ url: main.url, min: 0, max: 1, applicationName: 'test', timeoutMs: 5_000 });
   const ofThis = `%-${container.child.pid}`;
   const beat = () =>
-    mainOwner.query<{ healthy: boolean }>(
-      `select healthy from operations.heartbeats where process = 'ledger' and instance like $1`,
+    mainOwner.query<{ healthy: boolean; closed: boolean }>(
+      `select healthy, detail->>'closed_day' is not null as closed from operations.heartbeats where process = 'ledger' and instance like $1`,
       [ofThis],
     );
-  await expect.poll(beat, { timeout: 10_000 }).toEqual([{ healthy: true }]);
+  await expect.poll(beat, { timeout: 10_000 }).toEqual([{ healthy: true, closed: true }]);
 
   const holding = owner.transaction(async (tx) => {
     await tx.query('select from ledger.positions where loan_id = $1 for update', [loan]);

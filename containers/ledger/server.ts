@@ -209,11 +209,9 @@ export async function serveLedger(
 /** The contract as its compiler has it. What proto-loader makes of the files, strict readers do not take. */
 function readContract(): AnyDefinition {
   const { file } = fromBinary(FileDescriptorSetSchema, readFileSync(contractFile));
-  return {
-    format: 'Protocol Buffer 3 DescriptorProto',
-    type: {},
-    fileDescriptorProtos: file.map((one) => Buffer.from(toBinary(FileDescriptorProtoSchema, one))),
-  };
+  const fileDescriptorProtos = file.map((one) => Buffer.from(toBinary(FileDescriptorProtoSchema, one)));
+  // Reflection looks at nothing else.
+  return { fileDescriptorProtos } as Pick<AnyDefinition, 'fileDescriptorProtos'> as AnyDefinition;
 }
 
 const credentials = (tls: ListenOptions['tls']) =>

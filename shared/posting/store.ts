@@ -331,7 +331,15 @@ export async function saveMove(
   key: IdempotencyKey | undefined,
 ) {
   const [row] = await db.query<{
-    outcome: 'moved' | 'unchanged' | 'repeated' | 'reused' | 'unsettled' | 'nothing_posted' | 'sum_differs';
+    outcome:
+      | 'moved'
+      | 'unchanged'
+      | 'repeated'
+      | 'reused'
+      | 'unsettled'
+      | 'nothing_posted'
+      | 'sum_differs'
+      | 'too_many_decimals';
     moveId: string | null;
     posted: string | null;
     currency: string | null;

@@ -60,7 +60,7 @@ const orders = () =>
       context.issues.push({
         code: 'custom',
         input: undefined,
-        message: 'expected JSON: {"<product>":["fees","interest","principal"]}, each of the three once',
+        message: 'expected {"<product>":["fees","interest","principal"]} as JSON, each of the three once',
       });
       return z.NEVER;
     }),
@@ -167,8 +167,6 @@ export function readLedgerSettings(env: Record<string, unknown>) {
     business: { timeZone: v.BUSINESS_TIME_ZONE, currency: v.DEFAULT_CURRENCY },
   };
 }
-
-export type LedgerSettings = ReturnType<typeof readLedgerSettings>;
 
 function readPem(name: string, path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined;

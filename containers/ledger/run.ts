@@ -2,6 +2,7 @@
 
 import { openPool } from '../database.ts';
 import { runContainer } from '../run-container.ts';
+import { closing } from './closing.ts';
 import { readLedgerSettings } from './env.ts';
 import { openEventStream } from './event-stream.ts';
 import { openLedger } from './ledger.ts';
@@ -54,6 +55,13 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
         opening: loans.part,
         telling: telling(db, stream, log),
         sealing: sealing(db),
+        closing: closing({
+          db,
+          timeZone: business.timeZone,
+          closeAtMinutes: settings.closeAtMinutes,
+          now: () => new Date(),
+          log,
+        }),
       },
       ended: () => drained,
       close: () => Promise.all([db.close(), stream.close(), loans.close()]),

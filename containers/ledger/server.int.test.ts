@@ -1,6 +1,9 @@
 // The ledger over real gRPC on a real database: every method with its answer, its refusal and its repetition; who may
 // ask; and what it does with whatever else comes in.
 
+import { once } from 'node:events';
+import { connect } from 'node:http2';
+import { connect as connectTcp } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import * as fc from 'fast-check';
@@ -27,12 +30,22 @@ import {
   ReverseTransferRequest,
   WriteOffPartRequest,
 } from '../../proto/generated/loan_ledger.ts';
+import { DatabaseFault, type TransactionalDatabase } from '../../shared/database.ts';
 import { createLog } from '../../shared/log.ts';
 import { createTestLedger, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
 import { openLedger } from './ledger.ts';
 import { type LedgerServer, serveLedger } from './server.ts';
-import { key, type LedgerCaller, loanOf, newId, openCaller, refusalOf, scheduleOf } from './testing.ts';
+import {
+  type Asking,
+  key,
+  type LedgerCaller,
+  loanOf,
+  newId,
+  openCaller,
+  refusalOf,
+  scheduleOf,
+} from './testing.ts';
 
 const otherKey = 'the-key-that-comes-after-it-in-time';
 const messageBytes = 64 * 1024;
@@ -578,8 +591,11 @@ describe('who may ask', () => {
   test('whoever shows no key, or a wrong one, is told so by every method', async () => {
     for (const { path } of everyMethod)
       for (const bearer of [undefined, 'guessed', `${key}x`, otherKey.slice(0, -1)]) {
-        const refused = await refusalOf(raw(path, Buffer.from([255]), bearer));
-        expect(refused).toMatchObject({ code: status.UNAUTHENTICATED, reason: 'unauthenticated' });
+        const refused = await refusalOf(raw(path, Buffer.from([255]), { bearer }));
+        expect({ path, bearer, ...refused }).toMatchObject({
+          code: status.UNAUTHENTICATED,
+          reason: 'unauthenticated',
+        });
       }
   });
 
@@ -597,7 +613,7 @@ describe('who may ask', () => {
 });
 
 /** Bytes as they are, whatever they are. */
-const raw = (path: string, bytes: Uint8Array, bearer: string | undefined = key) =>
+const raw = (path: string, bytes: Uint8Array, asking: Asking = {}) =>
   caller.ask(
     {
       path,
@@ -605,7 +621,7 @@ const raw = (path: string, bytes: Uint8Array, bearer: string | undefined = key) 
       responseDeserialize: (answer) => answer,
     },
     bytes,
-    { bearer },
+    asking,
   );
 
 describe('whatever comes in', () => {
@@ -644,6 +660,60 @@ describe('whatever comes in', () => {
     );
     expect(await balance(loan)).toBe(before);
     expect(logged.filter((line) => line.includes('call_failed'))).toEqual([]);
+  });
+
+  test('frames of any kind do not bring it down', async () => {
+    const loan = await newLoan();
+    const framed = (flag: number, length: number, body: string) => {
+      const prefix = Buffer.alloc(5);
+      prefix.writeUInt8(flag);
+      prefix.writeUInt32BE(length, 1);
+      return Buffer.concat([prefix, Buffer.from(body)]);
+    };
+    const headers = {
+      ':method': 'POST',
+      ':path': accounting.getBalance.path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      authorization: `Bearer ${key}`,
+    };
+    const requests: [object, Buffer][] = [
+      [headers, Buffer.alloc(0)],
+      [headers, Buffer.from([0])],
+      [headers, framed(0, 10, 'abc')],
+      [headers, framed(0, 0xffffffff, 'abc')],
+      [headers, framed(1, 3, 'abc')],
+      [headers, framed(255, 3, 'abc')],
+      [headers, Buffer.concat([framed(0, 0, ''), framed(0, 0, '')])],
+      [{ ...headers, 'grpc-encoding': 'gzip' }, framed(1, 3, 'abc')],
+      [{ ...headers, 'grpc-encoding': 'no such' }, framed(1, 3, 'abc')],
+      [{ ...headers, 'grpc-timeout': 'soon' }, framed(0, 0, '')],
+      [{ ...headers, 'grpc-timeout': '0n' }, framed(0, 0, '')],
+      [{ ...headers, 'content-type': 'text/plain' }, Buffer.from('{}')],
+      [{ ...headers, ':method': 'PUT' }, framed(0, 0, '')],
+      [{ ...headers, ':path': '/' }, framed(0, 0, '')],
+      [{ ...headers, 'x-actor-bin': '%%%' }, framed(0, 0, '')],
+    ];
+    const session = connect(`http://127.0.0.1:${server.port}`).on('error', () => {});
+    for (const [head, body] of requests) {
+      const stream = session.request(head as never).on('error', () => {});
+      const ended = once(stream, 'close').catch(() => {});
+      stream.resume().end(body);
+      await ended;
+    }
+    session.destroy();
+    for (const bytes of [
+      'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\0',
+      'GET / HTTP/1.1\r\n\r\n',
+      '\x16\x03\x01\0',
+    ]) {
+      const socket = connectTcp(server.port, '127.0.0.1').on('error', () => {});
+      await once(socket, 'connect');
+      socket.end(bytes);
+      await once(socket.resume(), 'close');
+    }
+    expect(await balance(loan)).toBe('1050.00');
+    expect(server.state().calls).toBe(0);
   });
 
   test('a message that is too large is not read', async () => {
@@ -687,4 +757,45 @@ describe('whatever comes in', () => {
     await caller.ask(accounting.recordRepayment, request);
     expect(await balance(loan)).toBe('1000.00');
   });
+});
+
+test('while the database is away nothing happens and that is said; when its answer to a commit is lost, that too', async () => {
+  const loan = await newLoan();
+  let loses: 'nothing' | 'connection' | 'answer' = 'nothing';
+  const fault = () => new DatabaseFault('lost', { cause: undefined });
+  const losing: TransactionalDatabase = {
+    query: async (text, params) => {
+      if (loses === 'connection') throw fault();
+      return db.query(text, params);
+    },
+    arrays: db.arrays,
+    transaction: async (work) => {
+      if (loses === 'connection') throw fault();
+      const value = await db.transaction(work);
+      if (loses === 'answer') throw fault();
+      return value;
+    },
+  };
+  const other = await serveLedger(listening, openLedger({ ...options, db: losing }).methods, log);
+  const asking = openCaller(other.port);
+  const pay = () =>
+    asking.ask(
+      accounting.recordRepayment,
+      RecordRepaymentRequest.fromPartial({
+        loanAccountId: loan,
+        amount: '50.00',
+        idempotencyKey: `away:${loan}`,
+      }),
+    );
+  loses = 'connection';
+  const away = { code: status.UNAVAILABLE, reason: 'not_now' };
+  expect(await refusalOf(asking.ask(accounting.getBalance, { loanAccountId: loan }))).toMatchObject(away);
+  expect(await refusalOf(pay())).toMatchObject(away);
+  expect(await balance(loan)).toBe('1050.00');
+  loses = 'answer';
+  expect(await refusalOf(pay())).toMatchObject({ code: status.UNAVAILABLE, reason: 'outcome_unknown' });
+  loses = 'nothing';
+  expect(await pay()).toMatchObject({ idempotentReplay: true, transaction: { totalAfter: '1000.00' } });
+  asking.close();
+  expect(await other.drain(2_000)).toBe(true);
 });

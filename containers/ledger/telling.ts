@@ -11,6 +11,8 @@ import type { Part } from '../run-container.ts';
 const destination = 'inbox';
 const batchSize = 500;
 const idleMs = 100;
+/** Balances on screens are older then than anybody expects. */
+const lateSeconds = 60;
 
 export function telling(db: TransactionalDatabase, stream: EventLog, log: Log): Part {
   let told = 0;
@@ -26,7 +28,10 @@ export function telling(db: TransactionalDatabase, stream: EventLog, log: Log): 
     async heartbeat({ condition }) {
       const { oldestSeconds, undeliverable } = await readQueueState(db, destination);
       return {
-        healthy: (condition === 'running' || condition === 'draining') && undeliverable === 0,
+        healthy:
+          (condition === 'running' || condition === 'draining') &&
+          undeliverable === 0 &&
+          oldestSeconds < lateSeconds,
         detail: {
           telling_condition: condition,
           events_told_total: told,

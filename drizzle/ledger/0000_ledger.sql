@@ -15,6 +15,21 @@ begin
   raise exception 'the ledger is only ever added to' using errcode = 'insufficient_privilege';
 end $$;
 
+-- ISO 4217 minor units; the list in shared/money.ts is the same, a test compares them.
+create function ledger.currency_exponent(currency text) returns int
+language sql immutable parallel safe as $$
+  select case
+    when currency in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 0
+    when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
+    when currency in ('CLF', 'UYW') then 4
+    else 2
+  end
+$$;
+
+-- Minor units of one major unit. Numeric: the power of two integers would be a double.
+create function ledger.minor_units(currency text) returns numeric
+language sql immutable parallel safe as $$ select ('1e' || ledger.currency_exponent(currency))::numeric $$;
+
 -- Loans ----------------------------------------------------------------------------------------------------------
 create table ledger.loans (
   loan_id text primary key check (loan_id <> ''),
@@ -121,7 +136,7 @@ create table ledger.positions (
   charges_open numeric(19, 4) not null default 0,
   scheduled_paid numeric(19, 4) not null default 0,
   -- Sum over the closed days of principal (in minor units) x rate (bps); its 3,650,000th part is the interest of them.
-  accrual_base numeric not null default 0,
+  accrual_base numeric not null default 0 check (accrual_base = trunc(accrual_base)),
   -- Of that, what is posted.
   accrued numeric(19, 4) not null default 0,
   closed_on date,
@@ -167,9 +182,12 @@ create table ledger.instalments (
 grant select, insert, update, delete on ledger.instalments to recoup_ledger;
 
 -- Close of day ---------------------------------------------------------------------------------------------------
+-- As the last close found it; a row is written when something has changed.
 create table ledger.agings (
   loan_id text primary key references ledger.loans (loan_id),
+  -- The day whose close has changed it last, and the loan's version then.
   closed_on date not null,
+  version bigint not null,
   days_past_due int not null check (days_past_due >= 0),
   bucket text not null,
   -- The bucket before it, and the day whose close found the change.

@@ -9,3 +9,9 @@ export function bucketOfDays(daysPastDue: number): AgingBucket {
   for (const [bucket, upTo] of Object.entries(limits)) if (daysPastDue <= upTo) return bucket as AgingBucket;
   return '90+';
 }
+
+/** SQL: the class of an expression of type int. */
+export const bucketOfDaysSql = (days: string): string =>
+  `case when ${days} = 0 then 'current' ${Object.entries(limits)
+    .map(([bucket, upTo]) => `when ${days} <= ${upTo} then '${bucket}'`)
+    .join(' ')} else '90+' end`;

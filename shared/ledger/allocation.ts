@@ -4,11 +4,10 @@
 
 import { ok, type Result, refused } from '../result.ts';
 import type { Instalment } from './loan.ts';
+import { least } from './minor.ts';
 import type { AllocationOrder, AppliedInstalment, Owed } from './posting.ts';
 
 const usualOrder: AllocationOrder = ['fees', 'interest', 'principal'];
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
 
 export const orderFor = (
   product: string,
@@ -32,7 +31,7 @@ export function parseOrders(text: string): Result<Record<string, AllocationOrder
 export function allocate(amount: bigint, owed: Owed, order: AllocationOrder): Owed & { rest: bigint } {
   const parts = { fees: 0n, interest: 0n, principal: 0n, rest: amount };
   for (const part of order) {
-    parts[part] = min(parts.rest, owed[part]);
+    parts[part] = least(parts.rest, owed[part]);
     parts.rest -= parts[part];
   }
   return parts;
@@ -49,7 +48,7 @@ export function cover(
   const lines: AppliedInstalment[] = [];
   let left = amount;
   for (const { number, dueOn, amount: due, paid } of [...first, ...others]) {
-    const applied = min(left, due - paid);
+    const applied = least(left, due - paid);
     if (applied === 0n) continue;
     left -= applied;
     lines.push({ number, dueOn, amount: due, applied, remaining: due - paid - applied });
@@ -71,7 +70,7 @@ export function uncover(
   const take = (number: number, atMost: bigint) => {
     const instalment = instalments.find((one) => one.number === number);
     if (!instalment) return;
-    const some = min(left, min(atMost, instalment.paid - (taken.get(number) ?? 0n)));
+    const some = least(left, least(atMost, instalment.paid - (taken.get(number) ?? 0n)));
     if (some === 0n) return;
     taken.set(number, (taken.get(number) ?? 0n) + some);
     left -= some;
@@ -95,7 +94,7 @@ export function sliceFromEnd(amounts: readonly bigint[], from: bigint, to: bigin
     .map((amount) => {
       const start = passed > from ? passed : from;
       passed += amount;
-      const end = min(passed, to);
+      const end = least(passed, to);
       return end > start ? end - start : 0n;
     })
     .toReversed();

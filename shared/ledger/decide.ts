@@ -6,6 +6,7 @@ import { allocate, orderFor } from './allocation.ts';
 import type { Command, LedgerRefusal, RefusalCode, Terms } from './command.ts';
 import { isDay } from './day.ts';
 import type { Loan, LoanState } from './loan.ts';
+import { least } from './minor.ts';
 import type { Draft } from './position.ts';
 import { type PostingRules, type Transfer, totalOf } from './posting.ts';
 import { repayment, reversal } from './repayment.ts';
@@ -116,10 +117,10 @@ export function decide(
       if (position.disbursed > 0n) return no('already_disbursed', 'the loan has been disbursed');
       if (amount.value.amountMinor !== loan.principal)
         return no('amount_differs_from_terms', 'the loan was agreed with another amount');
-      const { method, notes, bankReference } = command;
+      const { method, notes, bankReference, attachment } = command;
       const said = {
         reference: filled(bankReference),
-        facts: { method: filled(method), notes: filled(notes) },
+        facts: { method: filled(method), notes: filled(notes), attachment: filled(attachment) },
       };
       return ok(disbursement(loan, rules.today, said));
     }
@@ -176,7 +177,7 @@ export function decide(
           kind: 'fee_waiver',
           effectiveOn: rules.today,
           entries: { fees: -waived, income: waived },
-          charges: -min(chargesOpen, waived),
+          charges: -least(chargesOpen, waived),
           reason: command.reason,
           facts: { approvedBy: filled(command.approvedBy), notes: filled(command.notes) },
         },
@@ -194,7 +195,7 @@ export function decide(
           kind: 'write_off',
           effectiveOn: rules.today,
           entries: { fees: -fees, interest: -interest, principal: -principal, write_off: written },
-          charges: -min(chargesOpen, fees),
+          charges: -least(chargesOpen, fees),
           reason: command.reason,
           facts: { approvedBy: filled(command.approvedBy) },
         },
@@ -216,7 +217,7 @@ export function decide(
           kind: 'adjustment',
           effectiveOn: rules.today,
           entries: { ...delta, income: -delta.principal - delta.fees },
-          charges: delta.fees > 0n ? delta.fees : -min(chargesOpen, -delta.fees),
+          charges: delta.fees > 0n ? delta.fees : -least(chargesOpen, -delta.fees),
           reason: command.reason,
           facts: { approvedBy: filled(command.approvedBy) },
         },
@@ -241,7 +242,6 @@ export function decide(
   }
 }
 
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
 const filled = (text: string | undefined) => (text === '' ? undefined : text);
 const isCurrency = (text: string) => currencyExponent(text) !== undefined;
 

@@ -12,3 +12,9 @@ export function toMinor(text: string, currency: string): bigint {
 
 export const toDecimal = (amountMinor: bigint, currency: string): string =>
   formatAmount({ amountMinor, currency });
+
+/** Math.min takes no bigint. */
+export function least(a: bigint, b: bigint): bigint {
+  if (a < b) return a;
+  return b;
+}

@@ -4,10 +4,9 @@ import { ok, type Result, refused } from '../result.ts';
 import { allocate, cover, sliceFromEnd, uncover } from './allocation.ts';
 import type { LedgerRefusal } from './command.ts';
 import type { Instalment, LoanState } from './loan.ts';
+import { least } from './minor.ts';
 import type { Draft } from './position.ts';
 import { type AllocationOrder, accounts, type Balances, type Transfer, totalOf } from './posting.ts';
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
 
 /**
  * Fees outside the schedule count first of what is paid of fees. What covers no charge covers instalments. What is left
@@ -27,9 +26,9 @@ export function repayment(
 ): Draft {
   const { balances, chargesOpen, disbursed } = position;
   const { fees, interest, principal, rest } = allocate(amount, balances, order);
-  const recovered = min(rest, balances.write_off + balances.recovery);
+  const recovered = least(rest, balances.write_off + balances.recovery);
   const overpaid = rest - recovered;
-  const charges = min(chargesOpen, fees);
+  const charges = least(chargesOpen, fees);
   const scheduled = fees - charges + interest + principal;
   const warnings = [
     warning,
@@ -152,7 +151,7 @@ function partReversal(
   const paid = instalments.reduce((sum, one) => sum + one.paid, 0n);
   const room = instalments.reduce((sum, one) => sum + one.amount, 0n);
   // What was paid by schedule beyond what the instalments have room for goes before any of them.
-  const covered = paid - min(position.scheduledPaid - scheduled, room);
+  const covered = paid - least(position.scheduledPaid - scheduled, room);
   const ofThisSchedule = original.facts.scheduleId === position.scheduleId;
   return ok([
     {

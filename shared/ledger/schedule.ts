@@ -4,9 +4,8 @@
 import type { InstalmentStatus } from './answers.ts';
 import { type Day, daysBetween } from './day.ts';
 import type { Instalment, Position } from './loan.ts';
+import { least } from './minor.ts';
 import { totalOf } from './posting.ts';
-
-const min = (a: bigint, b: bigint) => (a < b ? a : b);
 
 /** Of all that is owed, what no charge outside the schedule is. */
 export const owedBySchedule = ({ balances, chargesOpen }: Position): bigint =>
@@ -16,7 +15,7 @@ export const owedBySchedule = ({ balances, chargesOpen }: Position): bigint =>
 export function remainders(instalments: readonly Instalment[], owed: bigint): bigint[] {
   let left = owed;
   return instalments.map(({ amount, paid }) => {
-    const remaining = min(amount - paid, left);
+    const remaining = least(amount - paid, left);
     left -= remaining;
     return remaining;
   });

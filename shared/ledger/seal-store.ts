@@ -1,7 +1,6 @@
 // The ledger's SQL of sealing and verifying.
 
 import type { Database } from '../database.ts';
-import { currencies, currencyExponent } from '../money.ts';
 import { accounts } from './posting.ts';
 
 export async function seal(db: Database, limit: number): Promise<number> {
@@ -101,8 +100,8 @@ const owed = ['principal', 'interest', 'fees', 'suspense'] as const;
 /** Each is a query for the loans in which something is so. */
 const statements: Record<Inconsistency, string> = {
   unbalanced: `select loan_id from ledger.transfers where ${accounts.join(' + ')} <> 0`,
-  decimals: `select t.loan_id from ledger.transfers t join unnest($1::text[], $2::int[]) as c (currency, exponent) on c.currency = t.currency
-    where ${accounts.map((account) => `t.${account} <> round(t.${account}, c.exponent)`).join(' or ')}`,
+  decimals: `select loan_id from ledger.transfers
+    where ${accounts.map((account) => `${account} <> round(${account}, ledger.currency_exponent(currency))`).join(' or ')}`,
   gap: `select p.loan_id from ledger.positions p left join ledger.transfers t on t.loan_id = p.loan_id
     group by p.loan_id, p.version
     having count(t.version) <> p.version or coalesce(min(t.version), 1) <> 1 or coalesce(max(t.version), 0) <> p.version`,
@@ -118,11 +117,10 @@ const statements: Record<Inconsistency, string> = {
       or p.disbursed <> coalesce(sum(t.principal) filter (where t.kind = 'disbursement' or t.reverses_kind = 'disbursement'), 0)`,
   accrual: `select p.loan_id from ledger.positions p
     join ledger.loans l on l.loan_id = p.loan_id
-    join unnest($1::text[], $2::int[]) as c (currency, exponent) on c.currency = l.currency
     left join ledger.transfers t on t.loan_id = p.loan_id and t.effective_on <= p.closed_on
     where l.interest_rate_bps > 0
-    group by p.loan_id, l.loan_id, c.exponent
-    having p.accrual_base <> coalesce(sum(t.principal * 10 ^ c.exponent * l.interest_rate_bps
+    group by p.loan_id, l.loan_id
+    having p.accrual_base <> coalesce(sum(t.principal * ledger.minor_units(l.currency) * l.interest_rate_bps
       * (p.closed_on - greatest(t.effective_on, l.opened_on) + 1)), 0)`,
   instalments: `select p.loan_id from ledger.positions p
     join ledger.instalments i on i.loan_id = p.loan_id and i.schedule_id = p.schedule_id
@@ -134,8 +132,6 @@ const statements: Record<Inconsistency, string> = {
 
 /** A loan in which this is so. */
 export async function findInconsistent(db: Database, what: Inconsistency): Promise<string | undefined> {
-  const statement = statements[what];
-  const params = statement.includes('$1') ? [currencies, currencies.map(currencyExponent)] : [];
-  const [row] = await db.query<{ loan_id: string }>(`${statement} limit 1`, params);
+  const [row] = await db.query<{ loan_id: string }>(`${statements[what]} limit 1`);
   return row?.loan_id;
 }

@@ -43,7 +43,7 @@ beforeAll(async () => {
   client = openLedgerClient({
     address: `127.0.0.1:${server.port}`,
     services: ['accounting', 'loans'],
-    key: ledgerKey,
+    ...{ key: ledgerKey, tls: undefined },
     ...{ timeoutMs: 5_000, attempts: 1, maxMessageBytes: 64 * 1024 },
     breaker: { faults: 1_000, probeEveryMs: 10 },
   });

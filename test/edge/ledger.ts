@@ -171,7 +171,7 @@ async function startReal() {
   const client = openLedgerClient({
     address: `127.0.0.1:${server.port}`,
     services: ['accounting', 'loans'],
-    key: ledgerKey,
+    ...{ key: ledgerKey, tls: undefined },
     ...{ timeoutMs: 10_000, attempts: 3, maxMessageBytes: 64 * 1024 },
     breaker: { faults: 5, probeEveryMs: 100 },
   });

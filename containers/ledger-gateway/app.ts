@@ -3,6 +3,7 @@
 
 import { createHash, randomUUID, timingSafeEqual } from 'node:crypto';
 import type { JsonValue } from '@bufbuild/protobuf';
+import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { errorFields, type Log } from '../../shared/log.ts';
@@ -16,7 +17,7 @@ import type { Health } from './health.ts';
 import { createMetrics } from './metrics.ts';
 import { answerOf, ownProblem, type Problem, problemOf } from './problem.ts';
 
-type Scope = { Variables: { requestId: string } };
+type Scope = { Bindings: HttpBindings; Variables: { requestId: string } };
 type C = Context<Scope>;
 
 const requestIdPattern = /^[\w.:-]{1,128}$/;
@@ -150,6 +151,10 @@ export function createGateway({
       },
       heartbeatMs: limits.heartbeatMs,
       slowReaderMs: limits.slowReaderMs,
+      drop: () => {
+        outcome = 'slow_reader';
+        c.env.outgoing.destroy();
+      },
       stopping,
       ended: () => ended(outcome),
     });

@@ -11,6 +11,8 @@ export interface EventStreamOptions<T> {
   writeFault: (error: unknown) => unknown;
   heartbeatMs: number;
   slowReaderMs: number;
+  /** Closes the connection: what is on its way cannot be taken back otherwise. */
+  drop: () => void;
   /** Ends it; the client comes back. */
   stopping: AbortSignal;
   /** Called once, whoever ended it. */
@@ -77,8 +79,8 @@ export function eventStream<T>(options: EventStreamOptions<T>): ReadableStream<U
           }
           controller.enqueue(encoder.encode(text));
           reading = setTimeout(() => {
+            options.drop();
             end();
-            controller.error(new Error('its reader takes nothing'));
           }, options.slowReaderMs);
         } catch (error) {
           if (!isOver) controller.enqueue(encoder.encode(message('problem', options.writeFault(error))));

@@ -168,8 +168,6 @@ export function readLedgerSettings(env: Record<string, unknown>) {
   };
 }
 
-export type LedgerSettings = ReturnType<typeof readLedgerSettings>;
-
 function readPem(name: string, path: string | undefined): Buffer | undefined {
   if (path === undefined) return undefined;
   try {

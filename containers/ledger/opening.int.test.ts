@@ -159,7 +159,7 @@ test('what was posted is told in the envelope that the projector reads', async (
   while ((await part.step()) > 0);
   await stream.close();
   const entries = await redis.xRange(streams[1]!, '-', '+');
-  const claims = entries.flatMap(({ message }) => {
+  const claims = entries!.flatMap(({ message }) => {
     const envelope = readEnvelope(message, business.timeZone);
     if (!envelope.ok) throw new Error(envelope.refusal);
     const read = readEvent(envelope.value, business);

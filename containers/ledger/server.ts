@@ -11,7 +11,10 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from '@bufbuild/protobuf/wkt';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
@@ -24,7 +27,7 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import { type AnyDefinition, loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
 import {
@@ -83,7 +86,7 @@ export interface LedgerServer {
   drain(limitMs: number): Promise<boolean>;
 }
 
-const protos = join(import.meta.dirname, '../../proto');
+const contractFile = join(import.meta.dirname, '../../proto/generated/contract.binpb');
 const actorPattern = /^[a-z]{1,20}:[\x21-\x7e]{1,200}$/;
 const anonymousActor = 'key:ledger';
 /** A reader that takes nothing for so long has gone. */
@@ -177,13 +180,7 @@ export async function serveLedger(
     for (const name of services) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   health.addToServer(server);
-  const files = [
-    'accounting_ledger.proto',
-    'loan_ledger.proto',
-    'google/rpc/error_details.proto',
-    healthProto,
-  ];
-  new ReflectionService(loadSync(files, { includeDirs: [protos] })).addToServer(server);
+  new ReflectionService({ ...loadSync(healthProto), contract: readContract() }).addToServer(server);
 
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`${options.host}:${options.port}`, credentials(options.tls), (error, bound) =>
@@ -205,6 +202,16 @@ export async function serveLedger(
       if (!drained) server.forceShutdown();
       return drained;
     },
+  };
+}
+
+/** The contract as its compiler has it. What proto-loader makes of the files, strict readers do not take. */
+function readContract(): AnyDefinition {
+  const { file } = fromBinary(FileDescriptorSetSchema, readFileSync(contractFile));
+  return {
+    format: 'Protocol Buffer 3 DescriptorProto',
+    type: {},
+    fileDescriptorProtos: file.map((one) => Buffer.from(toBinary(FileDescriptorProtoSchema, one))),
   };
 }
 

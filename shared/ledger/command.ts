@@ -27,7 +27,14 @@ export interface Terms {
 export type Command = Asked &
   (
     | { kind: 'open'; terms: Terms; disbursed: boolean }
-    | { kind: 'disbursement'; amount: string; bankReference: string; method: string; notes: string }
+    | {
+        kind: 'disbursement';
+        amount: string;
+        bankReference: string;
+        method: string;
+        notes: string;
+        attachment?: string | undefined;
+      }
     | {
         kind: 'repayment';
         amount: string;

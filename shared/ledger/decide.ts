@@ -117,10 +117,10 @@ export function decide(
       if (position.disbursed > 0n) return no('already_disbursed', 'the loan has been disbursed');
       if (amount.value.amountMinor !== loan.principal)
         return no('amount_differs_from_terms', 'the loan was agreed with another amount');
-      const { method, notes, bankReference } = command;
+      const { method, notes, bankReference, attachment } = command;
       const said = {
         reference: filled(bankReference),
-        facts: { method: filled(method), notes: filled(notes) },
+        facts: { method: filled(method), notes: filled(notes), attachment: filled(attachment) },
       };
       return ok(disbursement(loan, rules.today, said));
     }

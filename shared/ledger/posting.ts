@@ -40,6 +40,8 @@ export interface TransferFacts {
   method?: string | undefined;
   notes?: string | undefined;
   approvedBy?: string | undefined;
+  /** Where a document of it is. */
+  attachment?: string | undefined;
   daysPastDue?: number | undefined;
   scheduleId?: string | undefined;
 }

@@ -9,6 +9,7 @@ import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readLedgerSettings } from '../../containers/ledger/env.ts';
+import { readLedgerGatewaySettings } from '../../containers/ledger-gateway/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
@@ -80,6 +81,11 @@ test('every process accepts the settings it gets', () => {
   expect(readLedgerSettings(environmentOf('ledger', ledgerKey)).ledgerDatabase.url).toContain(
     '/recoup_ledger',
   );
+  const gatewayKeys = { LEDGER_KEYS: 'x'.repeat(32), LEDGER_GATEWAY_KEYS: 'y'.repeat(32) };
+  expect(readLedgerGatewaySettings(environmentOf('ledger-gateway', gatewayKeys))).toMatchObject({
+    port: 8791,
+    ledger: { address: 'ledger:50051', key: 'x'.repeat(32) },
+  });
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
   for (const door of ['upstash-door', 'accepted-door']) {
     expect(readUpstashDoorSettings(environmentOf(door))).toMatchObject({ port: 8079, host: '0.0.0.0' });
@@ -89,7 +95,8 @@ test('every process accepts the settings it gets', () => {
 const isInContainer = (container: string, name: string) => {
   const own = read(`containers/${container}/env.ts`);
   const kafka = own.includes('...kafkaVariables') ? read('containers/kafka-settings.ts') : '';
-  return [own, read('containers/settings.ts'), kafka].some((schema) => schema.includes(`${name}:`));
+  const ledger = own.includes('...ledgerVariables') ? read('containers/ledger-settings.ts') : '';
+  return [own, read('containers/settings.ts'), kafka, ledger].some((schema) => schema.includes(`${name}:`));
 };
 
 test('no process gets a setting that it does not read', () => {
@@ -104,6 +111,7 @@ test('no process gets a setting that it does not read', () => {
     drain: (name) => isInContainer('drain', name),
     projector: (name) => isInContainer('projector', name),
     ledger: (name) => isInContainer('ledger', name),
+    'ledger-gateway': (name) => isInContainer('ledger-gateway', name),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     'accepted-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',

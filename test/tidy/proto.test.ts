@@ -37,6 +37,12 @@ test('the generated types are those of the contract; npm run proto makes them', 
     expect(read(path) === readFileSync(join(made, path), 'utf8'), path).toBe(true);
 });
 
+test('the contract that the gateway reads is that of today; npm run proto makes it', async () => {
+  const made = join(folder(), 'contract.binpb');
+  expect(await buf('build', '--as-file-descriptor-set', '--exclude-source-info', '-o', made)).toBe('');
+  expect(readFileSync(made).equals(readFileSync(join(root, 'proto/generated/contract.binpb')))).toBe(true);
+});
+
 test('who has the released contract understands this one', async () => {
   expect(await buf('breaking', '--against', 'proto/released.binpb')).toBe('');
 });

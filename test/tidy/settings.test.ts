@@ -6,6 +6,7 @@ import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
 import { readLedgerSettings } from '../../containers/ledger/env.ts';
+import { readLedgerGatewaySettings } from '../../containers/ledger-gateway/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
@@ -34,6 +35,7 @@ function parsedNames(): string[] {
     ...files('{workers,containers,dev}/**/env.ts'),
     ...files('{workers,containers,dev}/**/settings.ts'),
     'containers/kafka-settings.ts',
+    'containers/ledger-settings.ts',
     'dev/workers.ts',
     'workers/staff-settings.ts',
   ];
@@ -121,6 +123,11 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
       LEDGER_KEYS: '0123456789abcdef0123456789abcdef',
       REDIS_URL: 'redis://host',
     },
+  ],
+  [
+    "the ledger's gateway",
+    readLedgerGatewaySettings,
+    { LEDGER_SERVICE_URL: 'host:50051', LEDGER_GATEWAY_KEYS: '0123456789abcdef0123456789abcdef' },
   ],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
   [

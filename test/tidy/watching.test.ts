@@ -230,6 +230,7 @@ describe('the Kubernetes manifest', () => {
         sourcesOf(process),
         read('containers/settings.ts'),
         sourcesOf(process).includes('...kafkaVariables') ? read('containers/kafka-settings.ts') : '',
+        sourcesOf(process).includes('...ledgerVariables') ? read('containers/ledger-settings.ts') : '',
         process === 'edge' ? edge : '',
       ].join('\n');
       const isRead = (name: string) =>
@@ -288,7 +289,7 @@ describe('the Kubernetes manifest', () => {
   test('asks only processes for probes that answer them', () => {
     expect(read('containers/run-container.ts')).toContain('openProbes(');
     for (const { name } of ours.filter(({ name }) => name !== 'edge')) {
-      expect(sourcesOf(name), name).toContain('runContainer(');
+      expect(sourcesOf(name), name).toMatch(/run(Container|Stateless)\(/);
     }
   });
 });

@@ -74,6 +74,7 @@ export function transactionOf(transfer: Transfer): Transaction {
     reason,
     approved_by: facts.approvedBy,
     payment_method: facts.method,
+    attachment_location: facts.attachment,
     days_past_due: facts.daysPastDue?.toString(),
     schedule_id: facts.scheduleId,
   };

@@ -155,6 +155,7 @@ export function accountingWrites(submit: Submit): AccountingWrites {
           bankReference: m.bankReference,
           method: m.paymentMethod,
           notes: m.notes,
+          attachment: given(m.attachmentLocation),
         },
         disbursementResponse,
       ),

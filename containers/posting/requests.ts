@@ -1,9 +1,10 @@
-// Requests that a second person has approved: each is taken to the ledger as it was asked for, one after the other. While
-// the ledger is away, or nobody knows what it did, the request stays in the outbox and is taken again under the same key.
+// Requests that a second person has approved: each is taken to the ledger as it was asked for. What the ledger says of one is
+// written down at once; its message leaves the outbox when all of its batch are settled, so that one which the ledger does not
+// answer holds up none of the others, and one that comes again is answered by the ledger as before.
 
 import type { JsonValue } from '@bufbuild/protobuf';
 import { type ExecutingLedger, executeRequest } from '../../shared/approvals/execute-request.ts';
-import type { Database, TransactionalDatabase } from '../../shared/database.ts';
+import type { TransactionalDatabase } from '../../shared/database.ts';
 import type { Destination, OutboxMessage, Undeliverable } from '../../shared/outbox/message.ts';
 import { readQueueState } from '../../shared/outbox/queue-state.ts';
 import { relayBatch } from '../../shared/outbox/relay.ts';
@@ -14,6 +15,7 @@ import type { Part } from '../run-container.ts';
 import { failed } from './ledger.ts';
 
 const destination: Destination = 'requests';
+const atOnce = 50;
 
 /** What is no answer is thrown as LedgerFault. */
 export const executingOver = (
@@ -46,21 +48,24 @@ export function executing({
   idleMs: number;
   onUndeliverable: (message: Undeliverable) => void;
 }): Part {
-  let executed = 0;
+  const totals = { executed: 0, failed: 0 };
+  const execute = async ({ payload }: OutboxMessage) => {
+    const { outcome, isNew } = await executeRequest(db, ledger, payload);
+    if (isNew) totals[outcome]++;
+  };
   const receiver = {
-    async append(messages: readonly OutboxMessage[], tx: Database) {
-      for (const { payload } of messages) await executeRequest(tx, ledger, payload);
+    async append(messages: readonly OutboxMessage[]) {
+      const settled = await Promise.allSettled(messages.map(execute));
+      for (const one of settled) if (one.status === 'rejected') throw one.reason;
     },
   };
   return {
     async step() {
-      // One, so that none is undone because of another.
-      const { sent, setAside } = await relayBatch(db, destination, receiver, 1);
+      const { sent, setAside } = await relayBatch(db, destination, receiver, atOnce);
       setAside.forEach(onUndeliverable);
-      executed += sent;
       return sent + setAside.length;
     },
-    idleMs,
+    idleMs: (done) => (done === atOnce ? 0 : idleMs),
     async heartbeat({ condition, failures }) {
       const { oldestSeconds, undeliverable } = await readQueueState(db, destination);
       return {
@@ -68,7 +73,8 @@ export function executing({
         detail: {
           requests_condition: condition,
           requests_failures: failures,
-          requests_executed_total: executed,
+          requests_executed_total: totals.executed,
+          requests_failed_total: totals.failed,
           requests_oldest_seconds: oldestSeconds,
         },
       };

@@ -30,24 +30,26 @@ const message = z.looseObject({
 const keyOf = (requestId: string) => `request:${requestId}`;
 
 /**
- * `payload` is that of an outbox message of topic `ledger.requests`. Answers what became of the request. Throws what the
+ * `payload` is that of an outbox message of topic `ledger.requests`. Answers what the ledger says of it, and whether that was
+ * written down now. Throws what the
  * ledger throws, then to be repeated; DatabaseFault; and for a payload that `approvals.decide` has not written.
  */
 export async function executeRequest(
   db: Database,
   ledger: ExecutingLedger,
   payload: string,
-): Promise<{ requestId: string; outcome: 'executed' | 'failed' }> {
+): Promise<{ requestId: string; outcome: 'executed' | 'failed'; isNew: boolean }> {
   const { requestId, maker, checker, ...command } = message.parse(JSON.parse(payload));
   const said = { key: keyOf(requestId), actor: maker, approvedBy: checker };
   const told = await ledger.call(callOf(command as unknown as StaffCommand, said), maker);
   if (!told.ok) {
     const { code, message: why } = told.refusal;
-    await saveSettlement(db, { id: requestId, transactionId: null, failure: { code, message: why } });
-    return { requestId, outcome: 'failed' };
+    const failure = { code, message: why };
+    const isNew = await saveSettlement(db, { id: requestId, transactionId: null, failure });
+    return { requestId, outcome: 'failed', isNew };
   }
   const transactionId = transactionIdIn(told.answer);
   if (transactionId === undefined) throw new Error(`the ledger named no transaction of request ${requestId}`);
-  await saveSettlement(db, { id: requestId, transactionId, failure: null });
-  return { requestId, outcome: 'executed' };
+  const isNew = await saveSettlement(db, { id: requestId, transactionId, failure: null });
+  return { requestId, outcome: 'executed', isNew };
 }

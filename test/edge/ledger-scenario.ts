@@ -9,6 +9,7 @@ export async function ledgerOf(call: Call, world: World): Promise<void> {
   const accounts = '/api/v1/ledger/accounts/:id';
   const limits = '/api/v1/approval-limits';
   const limit = { role: 'service', kind: 'fee_waiver', currency: 'EUR' };
+  await world.ledger.open('A-42');
   let keys = 0;
   const keyed = (asking: object) => ({
     ...asking,

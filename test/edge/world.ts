@@ -22,7 +22,7 @@ import { sessionCookie } from '../../workers/caller.ts';
 import { createTestDatabase, createTestRedis, type TestDatabase } from '../database.ts';
 import type { WorkerSettings } from './apps.ts';
 import { channelSettings } from './channels.ts';
-import { gatewayKey, type LedgerStandIn, startLedgerStandIn } from './ledger-stand-in.ts';
+import { type EdgeLedger, gatewayKey, startEdgeLedger } from './ledger.ts';
 import { type Edge, type EdgeOptions, type Runtime, startEdge } from './runtimes.ts';
 
 export const timeZone = 'Europe/Berlin';
@@ -50,8 +50,8 @@ export interface World {
     /** Workers to the HTTP door of the Redis that keeps accepted payments. */
     accepted: TcpGate;
   };
-  /** What answers as the ledger's gateway does. */
-  ledger: LedgerStandIn;
+  /** The ledger, and the way to its gateway. */
+  ledger: EdgeLedger;
   /** Of the Redis behind its gate and door. */
   redisUrl: string;
   /** That Redis itself; Workers know of it where `changes` say so. */
@@ -112,7 +112,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
     const signInKey = newSignInKey('test');
     const folder = mkdtempSync(join(inject('runFolder'), `${runtime}-`));
     const redis = await createTestRedis();
-    world.ledger = await startLedgerStandIn();
+    world.ledger = await startEdgeLedger();
     world.redisUrl = redis.url;
     database = await createTestDatabase();
     world.db = openPool({ url: database.url, min: 0, max: 4, applicationName: 'test', timeoutMs: 10_000 });
@@ -227,7 +227,7 @@ export function useWorld(runtime: Runtime, changes: Changes = {}): World {
   });
 
   afterEach(async () => {
-    Object.assign(world.ledger, { mood: 'well', readsAnyway: true });
+    Object.assign(world.ledger, { mood: 'well', sparesReads: true });
     await Promise.all(gates.map((gate) => gate.comeBack()));
   });
 

@@ -33,6 +33,8 @@ export const problems = {
   event_conflict: [409, 'The id belongs to an event with other content'],
   reversal_refused: [409, 'The payment cannot be reversed by this much'],
   reversal_conflict: [409, 'The reversal reference was used for another amount'],
+  posting_not_held: [409, 'Only a payment that is held is matched with a loan'],
+  payment_not_movable: [409, 'The payment cannot be moved like this'],
   already_decided: [409, 'This has been decided the other way'],
   ledger_refused: [409, 'The ledger refuses this'],
   loan_changed: [409, 'The loan has changed since this was asked for'],

@@ -43,7 +43,7 @@ beforeAll(async () => {
   client = openLedgerClient({
     address: `127.0.0.1:${server.port}`,
     services: ['accounting', 'loans'],
-    key: ledgerKey,
+    ...{ key: ledgerKey, tls: undefined },
     ...{ timeoutMs: 5_000, attempts: 1, maxMessageBytes: 64 * 1024 },
     breaker: { faults: 1_000, probeEveryMs: 10 },
   });
@@ -61,11 +61,25 @@ afterAll(async () => {
   await ledgerDatabase.drop();
 });
 
-const person = (username: string) => ({ kind: 'user', actor: `user:${username}`, roles: [] }) as unknown as Person;
-const facts = { version: '1', currency: 'EUR', principal: '90.00', fees: '10.00', totalOutstanding: '100.00' };
+const person = (username: string) =>
+  ({ kind: 'user', actor: `user:${username}`, roles: [] }) as unknown as Person;
+const facts = {
+  version: '1',
+  currency: 'EUR',
+  principal: '90.00',
+  fees: '10.00',
+  totalOutstanding: '100.00',
+};
 const commands: StaffCommand[] = [
   { kind: 'fee_waiver', accountId: 'A1', currency: 'EUR', amount: '1.00', reason: 'goodwill' },
-  { kind: 'adjustment', accountId: 'A2', currency: 'EUR', principalDelta: '-2.00', feeDelta: '0.00', reason: 'error' },
+  {
+    kind: 'adjustment',
+    accountId: 'A2',
+    currency: 'EUR',
+    principalDelta: '-2.00',
+    feeDelta: '0.00',
+    reason: 'error',
+  },
   { kind: 'write_off', accountId: 'A3', currency: 'EUR', amount: '3.00', reason: 'gone' },
   {
     ...{ kind: 'disbursement', accountId: 'A4', currency: 'EUR', amount: '1000.00', reason: 'signed' },
@@ -118,7 +132,10 @@ test('each kind of request is executed as it was asked for, once, however often 
   }
   expect(rounds).toBeGreaterThan(0);
   for (const id of ids) {
-    expect(await readApprovalRequest(api, id)).toMatchObject({ status: 'executed', transactionId: expect.any(String) });
+    expect(await readApprovalRequest(api, id)).toMatchObject({
+      status: 'executed',
+      transactionId: expect.any(String),
+    });
     expect(await done(id)).toBe(1);
   }
   expect(await step()).toBe(0);
@@ -127,7 +144,9 @@ test('each kind of request is executed as it was asked for, once, however often 
 test('one that the ledger does not answer holds up none of the others', async () => {
   const [stuck, other] = [await ask(commands[0] as StaffCommand), await ask(commands[2] as StaffCommand)];
   for (const id of [stuck, other]) await approve(id);
-  await expect(part((key) => (key === `request:${stuck}` ? 'away' : undefined)).step()).rejects.toThrow('away');
+  await expect(part((key) => (key === `request:${stuck}` ? 'away' : undefined)).step()).rejects.toThrow(
+    'away',
+  );
   expect([await statusOf(stuck), await statusOf(other)]).toEqual(['approved', 'executed']);
   expect(await part().step()).toBe(2);
   expect([await statusOf(stuck), await done(stuck), await done(other)]).toEqual(['executed', 1, 1]);
@@ -146,7 +165,9 @@ test('what the ledger refuses has failed, with its reason', async () => {
 test('nobody but the functions changes a request, and what nobody decided ends', async () => {
   const id = await ask(commands[0] as StaffCommand);
   for (const role of [api, posting]) {
-    await expect(role.query(`update approvals.requests set status = 'approved' where id = $1`, [id])).rejects.toThrow('42501');
+    await expect(
+      role.query(`update approvals.requests set status = 'approved' where id = $1`, [id]),
+    ).rejects.toThrow('42501');
   }
   expect(await endRequests(owner, 100)).toBe(0);
   await owner.query(
@@ -159,5 +180,8 @@ test('nobody but the functions changes a request, and what nobody decided ends',
   const [event] = await owner.query<{ payload: string }>(
     `select payload from outbox.messages where topic = 'approval.events' order by position desc limit 1`,
   );
-  expect(JSON.parse(event?.payload as string)).toMatchObject({ event_type: 'approval.expired.v1', kind: 'fee_waiver' });
+  expect(JSON.parse(event?.payload as string)).toMatchObject({
+    event_type: 'approval.expired.v1',
+    kind: 'fee_waiver',
+  });
 });

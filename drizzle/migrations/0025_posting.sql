@@ -310,7 +310,7 @@ $$;
 -- Puts what is posted of a payment on these loans, each with its amount: what is too much where it is now is reversed,
 -- newest first, and what is missing is posted, as of the payment's date, once all of that is reversed. `outcome`: 'moved',
 -- 'unchanged' (it is there already), 'repeated', 'reused', 'unsettled' (a posting of it is not decided), 'nothing_posted',
--- 'sum_differs' with what is posted. No row: nothing is known of such a payment.
+-- 'sum_differs' with what is posted, 'too_many_decimals'. No row: nothing is known of such a payment.
 create function posting.move_payment(
   claimant text, given_key text, given_request text, payment uuid, accounts text[], amounts numeric[], why text
 ) returns table (outcome text, move_id uuid, posted numeric, currency text)
@@ -344,8 +344,9 @@ begin
     return query select 'sum_differs', null::uuid, total, first_one.currency::text;
     return;
   end if;
-  if exists (select from unnest(amounts) as a where a <= 0 or a <> payment_service.exact(a, first_one.currency)) then
-    raise exception 'an amount that is none' using errcode = 'check_violation';
+  if exists (select from unnest(amounts) as a where a <> payment_service.exact(a, first_one.currency)) then
+    return query select 'too_many_decimals', null::uuid, total, first_one.currency::text;
+    return;
   end if;
 
   if not exists (select from differences(payment, accounts, amounts) as d where d.more <> 0) then

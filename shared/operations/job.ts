@@ -10,7 +10,10 @@
 //   any, and a request waits          at once
 //   failed, and a process starts      at once
 
-export const jobs: Record<'staging' | 'partitions' | 'retention' | 'cleanup' | 'figures' | 'approvals', JobKind> = {
+export const jobs: Record<
+  'staging' | 'partitions' | 'retention' | 'cleanup' | 'figures' | 'approvals',
+  JobKind
+> = {
   staging: { everySeconds: null, does: 'Takes what is staged to the payments now' },
   partitions: {
     everySeconds: 3_600,

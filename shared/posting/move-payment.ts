@@ -8,7 +8,7 @@ import { ok, type Result, refused } from '../result.ts';
 import { type Move, saveMove } from './store.ts';
 
 export type MoveRefusal =
-  | { kind: 'unknown_payment' | 'key_reused' | 'unsettled' | 'nothing_posted' }
+  | { kind: 'unknown_payment' | 'key_reused' | 'unsettled' | 'nothing_posted' | 'too_many_decimals' }
   | { kind: 'unknown_loan'; index: number }
   /** What there is to move, as decimal text. */
   | { kind: 'sum_differs'; posted: string; currency: string };
@@ -19,7 +19,7 @@ export interface Moved {
   repeated: boolean;
 }
 
-/** An `accountId` is any name of a loan; amounts have no more decimals than the payment's currency. Throws DatabaseFault. */
+/** An `accountId` is any name of a loan. Throws DatabaseFault. */
 export async function movePayment(
   db: Database,
   move: Move,
@@ -45,6 +45,7 @@ export async function movePayment(
       return refused({ kind: 'key_reused' });
     case 'unsettled':
     case 'nothing_posted':
+    case 'too_many_decimals':
       return refused({ kind: saved.outcome });
   }
 }

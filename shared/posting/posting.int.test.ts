@@ -7,7 +7,6 @@ import { createTestDatabase, type TestDatabase } from '../../test/database.ts';
 import { seeded } from '../../test/seeded.ts';
 import type { Database, TransactionalDatabase } from '../database.ts';
 import { formatAmount } from '../money.ts';
-import { relayBatch } from '../outbox/relay.ts';
 import { type NewPayment, paymentIdOf } from '../payments/payment.ts';
 import { recordPayments } from '../payments/record-payments.ts';
 import { reversePayments } from '../payments/reverse-payments.ts';
@@ -17,8 +16,8 @@ import { matchPosting } from './match-posting.ts';
 import { movePayment } from './move-payment.ts';
 import { postAgain } from './post-again.ts';
 import { postDue } from './post-due.ts';
-import { takeMessages } from './take-messages.ts';
-import { memoryLedger } from './testing.ts';
+import { readPostingQueue } from './queue.ts';
+import { memoryLedger, settle as settled, takeWaiting } from './testing.ts';
 import { tryAgain } from './try-again.ts';
 
 let database: TestDatabase;
@@ -78,27 +77,11 @@ const reverse = (payment: NewPayment, amountMinor?: bigint) =>
     { keepRefused: true },
   );
 
-const take = (over: TransactionalDatabase = db) =>
-  relayBatch(
-    over,
-    'ledger',
-    { append: (messages, tx) => takeMessages(tx, messages, { timeZone: 'Europe/Berlin' }) },
-    500,
-  );
+const take = (over: TransactionalDatabase = db) => takeWaiting(over);
 const post = (over: TransactionalDatabase = db) => postDue(over, its.ledger, 100);
 /** Whatever waits for a time need not wait. */
 const timePasses = () => owner.query(`update posting.postings set next_try_at = now() - interval '1 second'`);
-
-/** Until nothing more happens. */
-async function settle() {
-  for (let quiet = 0; quiet < 2; ) {
-    await timePasses();
-    const { sent } = await take();
-    const { posted } = await post();
-    await tryAgain(db, 1_000);
-    quiet = sent + posted === 0 ? quiet + 1 : 0;
-  }
-}
+const settle = () => settled(db, owner, its.ledger);
 
 interface Row {
   id: string;
@@ -201,6 +184,7 @@ describe('a recorded payment', () => {
     for (let n = 0; n < 3; n++) await expect(post()).rejects.toThrow('away');
     const [row] = await owner.query('select state, attempts from posting.postings');
     expect(row).toEqual({ state: 'pending', attempts: 0 });
+    expect(await readPostingQueue(db)).toMatchObject({ pending: 1, held: 0 });
     its.state.mood = 'well';
     expect(await post()).toMatchObject({ posted: 1 });
     expect(its.netOf(id)).toEqual({ A: 100n });

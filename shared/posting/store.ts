@@ -281,8 +281,8 @@ export interface PostingQueue {
 
 export async function postingQueue(db: Database): Promise<PostingQueue> {
   const [row] = await db.query<PostingQueue>(
-    `select (select count(*)::int from (select from posting.postings where state = 'pending' limit 10000) as some) as pending,
-       (select count(*)::int from (select from posting.postings where state = 'held' limit 10000) as some) as held,
+    `select (select count(*)::int from (select from posting.postings where state = 'pending' limit 10000) as queued) as pending,
+       (select count(*)::int from (select from posting.postings where state = 'held' limit 10000) as queued) as held,
        coalesce((select greatest(0, round(extract(epoch from now() - next_try_at), 1)) from posting.postings
                  where state = 'pending' order by next_try_at limit 1), 0)::float as "oldestSeconds"`,
   );
@@ -331,7 +331,15 @@ export async function saveMove(
   key: IdempotencyKey | undefined,
 ) {
   const [row] = await db.query<{
-    outcome: 'moved' | 'unchanged' | 'repeated' | 'reused' | 'unsettled' | 'nothing_posted' | 'sum_differs';
+    outcome:
+      | 'moved'
+      | 'unchanged'
+      | 'repeated'
+      | 'reused'
+      | 'unsettled'
+      | 'nothing_posted'
+      | 'sum_differs'
+      | 'too_many_decimals';
     moveId: string | null;
     posted: string | null;
     currency: string | null;

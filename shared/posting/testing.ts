@@ -1,7 +1,32 @@
 // For tests only: a ledger in memory that keeps what the contract says of keys, and goes away when told.
 
+import type { Database, TransactionalDatabase } from '../database.ts';
 import { parseAmount } from '../money.ts';
+import { relayBatch } from '../outbox/relay.ts';
 import type { Ledger, LedgerAnswer, PaymentToPost, ReversalToPost } from './ledger.ts';
+import { postDue } from './post-due.ts';
+import { takeMessages } from './take-messages.ts';
+import { tryAgain } from './try-again.ts';
+
+/** Messages become postings. */
+export const takeWaiting = (db: TransactionalDatabase) =>
+  relayBatch(
+    db,
+    'ledger',
+    { append: (messages, tx) => takeMessages(tx, messages, { timeZone: 'Europe/Berlin' }) },
+    500,
+  );
+
+/** Until nothing more happens; what waits for a time need not wait. `owner` may change anything. */
+export async function settle(db: TransactionalDatabase, owner: Database, ledger: Ledger): Promise<void> {
+  for (let quiet = 0; quiet < 2; ) {
+    await owner.query(`update posting.postings set next_try_at = now() - interval '1 second'`);
+    const { sent } = await takeWaiting(db);
+    const { posted } = await postDue(db, ledger, 100);
+    await tryAgain(db, 1_000);
+    quiet = sent + posted === 0 ? quiet + 1 : 0;
+  }
+}
 
 interface Transfer {
   id: string;

@@ -4,6 +4,7 @@
 import type { Database } from '../database.ts';
 import { decimal, instant } from './as-text.ts';
 import type { PaymentRow, PaymentStatus } from './payments.ts';
+import { postingsBeside } from './postings.ts';
 
 /** As in pages; of a reference that has only failed attempts, what the last of them said, and null for the rest. */
 export type PaymentDetails = {
@@ -18,6 +19,8 @@ export type PaymentDetails = {
   status: PaymentStatus;
   /** JSON text: a list of entries, oldest first, each with `type`, `at`, `actor` and `source`. */
   history: string;
+  /** JSON text: where it is posted in the ledger, in the order in which that was asked for. */
+  postings: string;
 };
 
 /** The newest that are shown of one payment. */
@@ -62,14 +65,14 @@ const statement = `
     p.payment_channel as "paymentChannel", p.source, p.metadata::text as metadata, p.linked_payment_id as "linkedPaymentId",
     p.requires_receipt as "requiresReceipt", payment_service.payment_status(p.amount, coalesce(r.reversed, 0)) as status,
     ${decimal('coalesce(r.reversed, 0)', 'p.currency')} as "reversedAmount", ${instant('p.created_at')} as "createdAt",
-    ${historyOf('p', receivedEntry)} as history, 1 as kind, p.created_at as sorted_at
+    ${historyOf('p', receivedEntry)} as history, ${postingsBeside('p.id')} as postings, 1 as kind, p.created_at as sorted_at
   from payment_service.payments p
   left join payment_service.payment_references r on r.namespace = p.namespace and r.reference_number = p.reference_number
   where p.reference_number = $1
   union all
   select null, a.namespace, a.reference_number, a.loan_account_number, a.cif, ${decimal('a.amount', 'a.currency')}, a.currency,
     null, a.payment_channel, a.source, '{}', null, null, 'failed', null, ${instant('a.created_at')},
-    ${historyOf('a', '')}, 2, a.created_at
+    ${historyOf('a', '')}, '[]', 2, a.created_at
   from (
     select distinct on (f.namespace) f.* from payment_service.payment_failures f
     where f.reference_number = $1 and not exists (

@@ -22,6 +22,9 @@ const supervising: readonly Permission[] = [
   'payments:read',
   'payments:record',
   'payments:reverse',
+  'postings:read',
+  'postings:match',
+  'postings:move',
   'conflicts:decide',
   'customers:read',
   'customers:personal',
@@ -52,6 +55,7 @@ export const builtInRoles = {
     description: 'Talks to customers; waives fees, or asks for it',
     grants: {
       'payments:read': 'all',
+      'postings:read': 'all',
       'customers:read': 'all',
       'customers:personal': 'all',
       'notes:write': 'own',
@@ -64,6 +68,8 @@ export const builtInRoles = {
     description: 'Keeps the flows running: staging, jobs, notices, dead letters; customers masked',
     grants: toAll([
       'payments:read',
+      'postings:read',
+      'postings:match',
       'conflicts:decide',
       'customers:read',
       'ledger:read',

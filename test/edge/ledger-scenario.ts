@@ -43,8 +43,16 @@ export async function ledgerOf(call: Call, world: World): Promise<void> {
   await call(`GET ${requests}`, { query: { status: 'requested', limit: '1' } });
   await call(`GET ${requests}/:id`, { params: writeOff as { id: string } });
   const comment = 'seen the papers';
-  await call(`POST ${requests}/:id/approve`, { params: writeOff as { id: string }, as: admin, body: { comment } });
-  const reject = { params: adjustment as { id: string }, as: admin, body: { comment: 'the charge was right' } };
+  await call(`POST ${requests}/:id/approve`, {
+    params: writeOff as { id: string },
+    as: admin,
+    body: { comment },
+  });
+  const reject = {
+    params: adjustment as { id: string },
+    as: admin,
+    body: { comment: 'the charge was right' },
+  };
   await call(`POST ${requests}/:id/reject`, reject);
   await call(`POST ${requests}/:id/cancel`, { params: waiver as { id: string }, as: supervisor, body: {} });
 
@@ -58,10 +66,16 @@ export async function ledgerOf(call: Call, world: World): Promise<void> {
 
   const loanAccountId = 'A-42';
   const app = '/api/ledger';
-  await call(`POST ${app}/repayment`, keyed({ body: { loanAccountId, amount: 10.5, paymentMethod: 'cash' } }));
+  await call(
+    `POST ${app}/repayment`,
+    keyed({ body: { loanAccountId, amount: 10.5, paymentMethod: 'cash' } }),
+  );
   const fee = { loanAccountId, feeType: 'late_fee', feeAmount: 15, daysPastDue: 7 };
   await call(`POST ${app}/apply-fee`, keyed({ body: fee }));
-  await call(`POST ${app}/waive-fee`, keyed({ body: { loanAccountId, waiverAmount: 15, reason: 'goodwill' } }));
+  await call(
+    `POST ${app}/waive-fee`,
+    keyed({ body: { loanAccountId, waiverAmount: 15, reason: 'goodwill' } }),
+  );
   await call(`GET ${app}/transactions`, { query: { loanAccountId, limit: '1' } });
   await call(`GET ${app}/balance`, { query: { loanAccountId } });
   await call(`DELETE ${limits}/:role/:kind/:currency`, { params: limit, as: admin });

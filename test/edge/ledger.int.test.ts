@@ -405,11 +405,17 @@ describe.each(oneRuntime)('on %s', (runtime) => {
       expect(refused.present).toEqual(body.present);
     }
     Object.assign(world.ledger, { mood: 'away', sparesReads: false });
-    expectProblem(await decide(id, 'approve', { loanVersion: body.present.version }), 503, 'ledger_unavailable');
+    expectProblem(
+      await decide(id, 'approve', { loanVersion: body.present.version }),
+      503,
+      'ledger_unavailable',
+    );
     const blind = await read(world.edge, `/api/v1/approval-requests/${id}`, checker.accessToken);
     expect(blind.body).toMatchObject({ status: 'requested', present: null, changed: null });
     world.ledger.mood = 'well';
-    expect((await decide(id, 'approve', { loanVersion: body.present.version })).body.decidedFacts).toEqual(body.present);
+    expect((await decide(id, 'approve', { loanVersion: body.present.version })).body.decidedFacts).toEqual(
+      body.present,
+    );
   });
 
   test('a request that nobody decided in time has ended', async () => {

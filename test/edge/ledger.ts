@@ -6,9 +6,9 @@ import type { AddressInfo } from 'node:net';
 import { openPool } from '../../containers/database.ts';
 import { openLedger } from '../../containers/ledger/ledger.ts';
 import { serveLedger } from '../../containers/ledger/server.ts';
+import { openLedgerClient } from '../../containers/ledger-client.ts';
 import { createGateway } from '../../containers/ledger-gateway/app.ts';
 import { watchHealth } from '../../containers/ledger-gateway/health.ts';
-import { openLedgerClient } from '../../containers/ledger-client.ts';
 import { listen } from '../../containers/listen.ts';
 import { freePort } from '../../dev/servers/port.ts';
 import { createLog } from '../../shared/log.ts';
@@ -35,7 +35,11 @@ export interface EdgeLedger {
   /** 460.00 and a fee of 40.00, paid out; of 15 October and November an instalment of 250.00 each. */
   open(loanId: string): Promise<void>;
   /** As another caller of the gateway. */
-  call(path: string, message: object, actor?: string): Promise<{ status: number; body: Record<string, unknown> }>;
+  call(
+    path: string,
+    message: object,
+    actor?: string,
+  ): Promise<{ status: number; body: Record<string, unknown> }>;
   close(): Promise<void>;
 }
 
@@ -58,7 +62,8 @@ export async function startEdgeLedger(): Promise<EdgeLedger> {
     const mood = spared && ledger.mood !== 'foreign' ? 'well' : ledger.mood;
     if (mood === 'away') return problem(response, 503, 'ledger_unavailable');
     if (mood === 'hanging') return;
-    if (mood === 'foreign' && path.startsWith('/v1/loans/')) return problem(response, 501, 'not_supported_by_ledger');
+    if (mood === 'foreign' && path.startsWith('/v1/loans/'))
+      return problem(response, 501, 'not_supported_by_ledger');
     const gone = new AbortController();
     response.on('close', () => gone.abort());
     const pieces: Buffer[] = [];
@@ -96,7 +101,12 @@ export async function startEdgeLedger(): Promise<EdgeLedger> {
     async open(loanId) {
       const opened = await ledger.call('loans/OpenLoan', {
         ...{ loanAccountId: loanId, accountNumber: `N-${loanId}`, customerId: 'C-1001' },
-        ...{ applicationNumber: `AP-${loanId}`, currency: 'EUR', principal: '460.00', establishmentFee: '40.00' },
+        ...{
+          applicationNumber: `AP-${loanId}`,
+          currency: 'EUR',
+          principal: '460.00',
+          establishmentFee: '40.00',
+        },
         ...{ totalRepayable: '500.00', openedOn: '2026-09-15', product: 'bridging', disbursed: true },
         ...{ actor: 'job:opening', idempotencyKey: `open:${loanId}` },
       });
@@ -161,7 +171,7 @@ async function startReal() {
   const client = openLedgerClient({
     address: `127.0.0.1:${server.port}`,
     services: ['accounting', 'loans'],
-    key: ledgerKey,
+    ...{ key: ledgerKey, tls: undefined },
     ...{ timeoutMs: 10_000, attempts: 3, maxMessageBytes: 64 * 1024 },
     breaker: { faults: 5, probeEveryMs: 100 },
   });

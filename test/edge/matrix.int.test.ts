@@ -209,6 +209,15 @@ describe('with every route', () => {
       );
       return limit;
     },
+    async 'POST /api/v1/postings/:id/match'() {
+      const [row] = await world.db.query<{ id: string }>(
+        `insert into posting.postings (id, kind, payment_id, reference_number, loan_account_number, amount, currency, effective_on,
+           state, held_because, actor)
+         values (gen_random_uuid(), 'payment', gen_random_uuid(), 'R', 'X', 1, 'EUR', '2026-11-20', 'held', 'unknown_loan', 'test')
+         returning id`,
+      );
+      return { id: (row as { id: string }).id };
+    },
     async 'POST /api/v1/payments/staging/quarantined/:id/release'() {
       const [row] = await world.db.query<{ id: string }>(
         `update payment_staging set processed = true, outcome = 'quarantined', reason = 'too_many_decimals'

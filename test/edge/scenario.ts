@@ -11,6 +11,7 @@ import type { Examples } from '../../workers/openapi.ts';
 import { type Answer, ask, deliver } from './asking.ts';
 import type { Asking, Call } from './calling.ts';
 import { ledgerOf } from './ledger-scenario.ts';
+import { postingsOf } from './posting-scenario.ts';
 import { staffOf } from './staff-scenario.ts';
 import { timeZone, type World } from './world.ts';
 
@@ -61,6 +62,7 @@ export async function playStory(world: World): Promise<Story> {
   await paymentsOf(call, world);
   await whatWaits(call, world);
   await customersOf(call, world);
+  await postingsOf(call, world);
   await ledgerOf(call, world);
   await viewsOf(call);
   await call('GET /api/v1/stream', { query: { seconds: '1' }, unrecorded: true });

@@ -75,7 +75,7 @@ test('every process accepts the settings it gets', () => {
   const archiveKey = { ARCHIVE_MASTER_KEYS: `compose:${btoa('x'.repeat(32))}` };
   expect(readProjectorSettings(environmentOf('projector', archiveKey))).toMatchObject({
     redis: { inboxes: ['inbox:billie-servicing', 'inbox:billie-servicing:internal'], logs: [] },
-    kafka: { brokers: ['kafka:9092'], topics: [], logs: ['payment.events'] },
+    kafka: { brokers: ['kafka:9092'], topics: [], logs: ['payment.events', 'approval.events'] },
   });
   const ledgerKey = { LEDGER_KEYS: 'x'.repeat(32) };
   expect(readLedgerSettings(environmentOf('ledger', ledgerKey)).ledgerDatabase.url).toContain(

@@ -1,6 +1,7 @@
 // The examples of docs/events.md are events as this version announces them.
 
 import { describe, expect, test } from 'vitest';
+import { approvalEvents } from '../../shared/approvals/events.ts';
 import { authEvent } from '../../shared/audit/events.ts';
 import { parseExactJson } from '../../shared/exact-json.ts';
 import {
@@ -22,6 +23,7 @@ const schemas: Record<string, { parse(value: unknown): unknown }> = {
   PAYMENT_RECEIVED: paymentEvent,
   PAYMENT_REVERSED: paymentEvent,
   PAYMENT_FAILED: paymentEvent,
+  ...approvalEvents,
   ...Object.fromEntries(authEvent.def.shape.type.options.map((type) => [type, authEvent])),
 };
 const typeOf = (example: Record<string, unknown>) => String(example.event_type ?? example.type);
@@ -38,7 +40,7 @@ describe.each(examples.map((example) => ({ type: typeOf(example), example })))(
     });
 
     // Of payments alone there are two topics.
-    if (schemas[type] === authEvent) return;
+    if (schemas[type] === authEvent || schemas[type] === approvalEvents[type]) return;
     test('has the id of the same fact on the other topic', () => {
       const id = example.event_id ?? example.id;
       expect(examples.filter((other) => (other.event_id ?? other.id) === id)).toHaveLength(2);

@@ -22,6 +22,7 @@ import { customerNoteRoutes, noteRoutes } from './notes.ts';
 import { noticeRoutes } from './notices.ts';
 import { overviewRoutes } from './overview.ts';
 import { paymentRoutes } from './payments.ts';
+import { moveRoutes, postingRoutes } from './postings.ts';
 import { referenceRoutes } from './reference.ts';
 import { rejectedWebhookRoutes } from './rejected-webhooks.ts';
 import { reportPages } from './report-pages.ts';
@@ -42,6 +43,8 @@ export const apiRoutes = new Hono<Scope<ApiSettings>>()
   .route('/', systemRoutes)
   .route('/api/v1/payments/staging', stagingRoutes)
   .route('/api/v1/payments', paymentRoutes)
+  .route('/api/v1/payments', moveRoutes)
+  .route('/api/v1/postings', postingRoutes)
   .route('/api/v1/payment-conflicts', conflictRoutes)
   .route('/api/v1/customers', customerRoutes)
   .route('/api/v1/customers', customerNoteRoutes)

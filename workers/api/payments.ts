@@ -43,6 +43,7 @@ const shown = (row: PaymentRow) => withExactMetadata(row);
 const shownWhole = (row: PaymentDetails) => ({
   ...withExactMetadata(row),
   history: readExactJson(row.history),
+  postings: JSON.parse(row.postings),
 });
 const shownWithOthers = (payment: PaymentDetails, others: PaymentDetails[]) => ({
   ...shownWhole(payment),

@@ -1,6 +1,7 @@
 // Payments, reversals and conflicts as they are answered.
 
 import * as z from 'zod/mini';
+import { postingBeside } from './postings.ts';
 import { currency, decimal, exactNumber, instant, metadata, uuid } from './values.ts';
 
 const status = z.enum(['received', 'partially_reversed', 'reversed', 'failed']);
@@ -69,10 +70,12 @@ const whole = {
   reversedAmount: z.nullable(decimal),
   createdAt: z.nullable(instant),
 };
-export const wholePayment = z.object({ ...whole, history: entries(decimal) });
+const postings = z.array(postingBeside);
+export const wholePayment = z.object({ ...whole, history: entries(decimal), postings });
 export const paymentWithOthers = z.object({
   ...whole,
   history: entries(decimal),
+  postings,
   others: z.array(wholePayment),
 });
 

@@ -32,8 +32,8 @@ type But<T, Json extends PropertyKey> = { [K in keyof T as Exclude<K, Json>]: T[
 
 test('the shapes are those of the rows', () => {
   expectTypeOf<But<z.output<typeof payment>, 'metadata'>>().toEqualTypeOf<But<PaymentRow, 'metadata'>>();
-  expectTypeOf<But<z.output<typeof wholePayment>, 'metadata' | 'history'>>().toEqualTypeOf<
-    But<PaymentDetails, 'metadata' | 'history'>
+  expectTypeOf<But<z.output<typeof wholePayment>, 'metadata' | 'history' | 'postings'>>().toEqualTypeOf<
+    But<PaymentDetails, 'metadata' | 'history' | 'postings'>
   >();
   expectTypeOf<z.output<typeof reversal>>().toEqualTypeOf<RowOf<typeof readReversals>>();
   expectTypeOf<z.output<typeof reversedState>>().toEqualTypeOf<ReversedState>();

@@ -18,7 +18,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['**/*.test.ts'], exclude: [...exclude, ...integration] },
+        test: {
+          name: 'unit',
+          isolate: false,
+          include: ['**/*.test.ts'],
+          exclude: [...exclude, ...integration],
+        },
       },
       {
         extends: true,

@@ -65,6 +65,16 @@ module.exports = {
       },
       to: { path: 'node_modules/kafkajs/' },
     },
+    {
+      name: 'one-file-a-side-knows-grpc',
+      comment: 'Generated types know it, too.',
+      severity: 'error',
+      from: {
+        path: '^(shared|workers|containers)/',
+        pathNot: [test, '^containers/(ledger/server|ledger-client)\\.ts$'],
+      },
+      to: { path: 'node_modules/(@grpc|grpc-health-check)/' },
+    },
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'nothing-imports-tests',

@@ -11,6 +11,8 @@ export interface Running {
   urls: { api: string; webhooks: string; auth: string };
   /** The owner's, not a role's. */
   databaseUrl: string;
+  /** The same for the ledger's database, where a ledger of ours runs. */
+  ledgerDatabaseUrl?: string;
   redisUrl: string;
   /** Where payments wait that were accepted while the database was away. */
   acceptedRedisUrl: string;

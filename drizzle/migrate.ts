@@ -2,7 +2,7 @@
 // when a file that was applied has been edited since, or when a new file sorts before one that was applied.
 //
 // As a command (`node drizzle/migrate.ts`): migrates DATABASE_URL, creates the coming months' partitions, adds the
-// common passwords where no list has been loaded, migrates the ledger's database where LEDGER_DATABASE_URL names one, and
+// common passwords where no list has been loaded, makes and migrates the ledger's where LEDGER_DATABASE_URL names one, and
 // lets each role log in whose <ROLE>_PASSWORD is set. Use direct URLs, not a pooler's: the lock belongs to a session.
 
 import { join, relative } from 'node:path';
@@ -22,7 +22,7 @@ export const roles = [
   'recoup_edge',
   'recoup_projector',
   'recoup_directory',
-  // In the ledger's database alone.
+  // In the main database it only says that it lives.
   'recoup_ledger',
 ] as const;
 export type Role = (typeof roles)[number];
@@ -43,8 +43,28 @@ interface Migrated {
 export const migrate = (databaseUrl: string, report: (line: string) => void): Promise<Migrated> =>
   migrateBy(folders.main, databaseUrl, report);
 
-export const migrateLedger = (databaseUrl: string, report: (line: string) => void): Promise<Migrated> =>
-  migrateBy(folders.ledger, databaseUrl, report);
+/** Makes the database where the server has none of this name. */
+export async function migrateLedger(databaseUrl: string, report: (line: string) => void): Promise<Migrated> {
+  await createWhereMissing(databaseUrl);
+  return migrateBy(folders.ledger, databaseUrl, report);
+}
+
+async function createWhereMissing(databaseUrl: string): Promise<void> {
+  const missing = await connected(databaseUrl, async () => false).catch((error) => {
+    if (error.code === '3D000') return true;
+    throw error;
+  });
+  if (!missing) return;
+  const url = new URL(databaseUrl);
+  const name = decodeURIComponent(url.pathname.slice(1));
+  url.pathname = '/postgres';
+  await connected(url.href, (client) => client.query(`create database ${pg.escapeIdentifier(name)}`)).catch(
+    (error) => {
+      // Another starter was quicker.
+      if (!['42P04', '23505'].includes(error.code)) throw error;
+    },
+  );
+}
 
 function migrateBy(
   migrationsFolder: string,
@@ -138,12 +158,13 @@ async function command(): Promise<void> {
       return password ? [[role, password]] : [];
     }),
   ) as Partial<Record<Role, string>>;
-  const { recoup_ledger, ...ofMain } = passwords;
-  await setRolePasswords(databaseUrl, ofMain);
-  console.log(`roles that got a password: ${Object.keys(ofMain).join(', ') || 'none'}`);
+  await setRolePasswords(databaseUrl, passwords);
+  console.log(`roles that got a password: ${Object.keys(passwords).join(', ') || 'none'}`);
   const ledgerUrl = process.env.LEDGER_DATABASE_URL;
   if (!ledgerUrl) return;
   await migrateLedger(ledgerUrl, (line) => console.log(`ledger: ${line}`));
+  // It may be on another server.
+  const { recoup_ledger } = passwords;
   if (recoup_ledger) await setRolePasswords(ledgerUrl, { recoup_ledger });
 }
 

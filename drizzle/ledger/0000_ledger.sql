@@ -15,6 +15,17 @@ begin
   raise exception 'the ledger is only ever added to' using errcode = 'insufficient_privilege';
 end $$;
 
+-- ISO 4217 minor units; the list in shared/money.ts is the same, a test compares them.
+create function ledger.currency_exponent(currency text) returns int
+language sql immutable parallel safe as $$
+  select case
+    when currency in ('BIF', 'CLP', 'DJF', 'GNF', 'ISK', 'JPY', 'KMF', 'KRW', 'PYG', 'RWF', 'UGX', 'UYI', 'VND', 'VUV', 'XAF', 'XOF', 'XPF') then 0
+    when currency in ('BHD', 'IQD', 'JOD', 'KWD', 'LYD', 'OMR', 'TND') then 3
+    when currency in ('CLF', 'UYW') then 4
+    else 2
+  end
+$$;
+
 -- Loans ----------------------------------------------------------------------------------------------------------
 create table ledger.loans (
   loan_id text primary key check (loan_id <> ''),
@@ -167,9 +178,12 @@ create table ledger.instalments (
 grant select, insert, update, delete on ledger.instalments to recoup_ledger;
 
 -- Close of day ---------------------------------------------------------------------------------------------------
+-- As the last close found it; a row is written when something has changed.
 create table ledger.agings (
   loan_id text primary key references ledger.loans (loan_id),
+  -- The day whose close has changed it last, and the loan's version then.
   closed_on date not null,
+  version bigint not null,
   days_past_due int not null check (days_past_due >= 0),
   bucket text not null,
   -- The bucket before it, and the day whose close found the change.

@@ -1,7 +1,6 @@
 // How a destination's queue is, cheaply enough to be asked every few seconds with a million messages waiting.
 
 import type { Database } from '../database.ts';
-import type { Destination } from './message.ts';
 import { queueState } from './store.ts';
 
 export interface QueueState {
@@ -12,5 +11,5 @@ export interface QueueState {
 }
 
 /** Throws DatabaseFault. */
-export const readQueueState = (db: Database, destination: Destination): Promise<QueueState> =>
+export const readQueueState = (db: Database, destination: string): Promise<QueueState> =>
   queueState(db, destination);

@@ -8,6 +8,7 @@ import { parse } from 'yaml';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
+import { readLedgerSettings } from '../../containers/ledger/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
@@ -75,6 +76,10 @@ test('every process accepts the settings it gets', () => {
     redis: { inboxes: ['inbox:billie-servicing', 'inbox:billie-servicing:internal'], logs: [] },
     kafka: { brokers: ['kafka:9092'], topics: [], logs: ['payment.events'] },
   });
+  const ledgerKey = { LEDGER_KEYS: 'x'.repeat(32) };
+  expect(readLedgerSettings(environmentOf('ledger', ledgerKey)).ledgerDatabase.url).toContain(
+    '/recoup_ledger',
+  );
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
   for (const door of ['upstash-door', 'accepted-door']) {
     expect(readUpstashDoorSettings(environmentOf(door))).toMatchObject({ port: 8079, host: '0.0.0.0' });
@@ -98,11 +103,13 @@ test('no process gets a setting that it does not read', () => {
     ingest: (name) => isInContainer('ingest', name),
     drain: (name) => isInContainer('drain', name),
     projector: (name) => isInContainer('projector', name),
+    ledger: (name) => isInContainer('ledger', name),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     'accepted-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',
     migrate: (name) =>
-      name === 'DATABASE_URL' || roles.map((role) => `${role.toUpperCase()}_PASSWORD`).includes(name),
+      ['DATABASE_URL', 'LEDGER_DATABASE_URL'].includes(name) ||
+      roles.map((role) => `${role.toUpperCase()}_PASSWORD`).includes(name),
   };
   expect(ours.map(([name]) => name).toSorted()).toEqual(Object.keys(isRead).toSorted());
   for (const [service, { environment }] of ours) {

@@ -5,6 +5,7 @@ import { readDirectorySettings } from '../../containers/directory/env.ts';
 import { readDrainSettings } from '../../containers/drain/env.ts';
 import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
+import { readLedgerSettings } from '../../containers/ledger/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
@@ -109,6 +110,16 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
       DIRECTORY_BASE_DN: 'dc=host',
       DIRECTORY_BIND_DN: 'cn=reader,dc=host',
       DIRECTORY_BIND_PASSWORD: 'secret',
+    },
+  ],
+  [
+    'the ledger',
+    readLedgerSettings,
+    {
+      DATABASE_URL: database,
+      LEDGER_DATABASE_URL: database,
+      LEDGER_KEYS: '0123456789abcdef0123456789abcdef',
+      REDIS_URL: 'redis://host',
     },
   ],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],

@@ -14,7 +14,10 @@ export interface LoansToOpen {
 }
 
 /** PREFIX-0 and on, each of 120,000.00 EUR in six instalments; of every five loans one has paid its first. */
-export async function openLoans(db: Pool, { prefix, count, openedOn, interestRateBps }: LoansToOpen): Promise<void> {
+export async function openLoans(
+  db: Pool,
+  { prefix, count, openedOn, interestRateBps }: LoansToOpen,
+): Promise<void> {
   for (let from = 0; from < count; from += chunk) {
     const range = [prefix, from, Math.min(count, from + chunk) - 1];
     await db.transaction(async (tx) => {

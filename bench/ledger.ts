@@ -17,9 +17,9 @@ import { root } from '../dev/stack/settings.ts';
 import { migrate, migrateLedger } from '../drizzle/migrate.ts';
 import { AccountingLedgerServiceClient } from '../proto/generated/accounting_ledger.ts';
 import { pidIn } from './beside.ts';
+import { cpuSeconds } from './cpu.ts';
 import { closeDays } from './ledger-close.ts';
 import { openLoans } from './ledger-loans.ts';
-import { cpuSeconds } from './cpu.ts';
 import { percentile } from './load.ts';
 import { findPgbench, pgbench } from './pgbench.ts';
 
@@ -45,7 +45,7 @@ const loans = whole('loans', 1_000_000);
 const writers = whole('writers', 1_000);
 const sizes = values.close === 'none' ? [] : values.close.split(',').map(Number);
 
-const rows = `
+const written = `
   t as (insert into ledger.transfers (loan_id, version, id, key, request_hash, kind, effective_on, recorded_at, currency,
       principal, interest, fees, suspense, write_off, recovery, cash, income, principal_after, interest_after, fees_after,
       suspense_after, charges, scheduled, actor, details)
@@ -53,14 +53,14 @@ const rows = `
       currency, -0.01, 0, 0, 0, 0, 0, 0.01, 0, principal, interest, fees, suspense, 0, 0.01, 'pgbench', '{"instalments":[]}'
     from p)
   insert into outbox.messages (destination, topic, key, event_id, payload)
-  select 'log', 'ledger.balance.changed.v1', loan_id, gen_random_uuid(),
+  select 'inbox', 'ledger.balance.changed.v1', loan_id, gen_random_uuid(),
     json_build_object('account_id', loan_id, 'version', version, 'total_outstanding', principal::text, 'currency', currency)
   from p;`;
 const position = (loan: string) => `
   p as (update ledger.positions set version = version + 1, principal = principal - 0.01, cash = cash + 0.01,
       scheduled_paid = scheduled_paid + 0.01, updated_at = now() where loan_id = ${loan} returning *)`;
 const instalment = (loan: string) => `
-  update ledger.instalments set paid = paid + 0.01, updated_at = now() where loan_id = ${loan} and number = 1`;
+  update ledger.instalments set paid = paid + 0.01, updated_at = now() where loan_id = ${loan} and number = 6`;
 
 /** What a repayment writes, as pgbench writes it: row by row in a transaction that locks the loan, and in one statement. */
 const rivals: Record<string, (loan: string) => string> = {
@@ -68,19 +68,16 @@ const rivals: Record<string, (loan: string) => string> = {
     `begin;
      select * from ledger.positions where loan_id = ${loan} for update;
      ${instalment(loan)};
-     with ${position(loan)}, ${rows}
+     with ${position(loan)}, ${written}
      commit;`,
-  'pgbench, one statement': (loan) =>
-    `with i as (${instalment(loan)}), ${position(loan)}, ${rows}`,
+  'pgbench, one statement': (loan) => `with i as (${instalment(loan)}), ${position(loan)}, ${written}`,
 };
 const loanId = (n: number) => `BENCH-${n}`;
 const manyLoans = `'BENCH-' || :loan::int`;
 const hotLoan = `'${loanId(0)}'`;
 /** pgbench's variables are numbers. */
 const script = (hot: boolean, rival: (loan: string) => string) =>
-  hot
-    ? rival(hotLoan)
-    : `\\set loan random(1, ${loans})\n${rival(manyLoans)}`;
+  hot ? rival(hotLoan) : `\\set loan random(1, ${loans})\n${rival(manyLoans)}`;
 
 interface Measured {
   perSecond: number;
@@ -134,19 +131,26 @@ async function repayments(
   pids: Record<string, number>,
 ): Promise<void> {
   for (const hot of [false, true]) {
-    const measured = new Map(Object.keys(ways).map((name) => [name, [] as Array<Measured & { cpu: Record<string, number> }>]));
+    const measured = new Map(
+      Object.keys(ways).map((name) => [name, [] as Array<Measured & { cpu: Record<string, number> }>]),
+    );
     for (let round = 1; round <= rounds; round++) {
       for (const [name, measure] of Object.entries(ways)) {
         const before = cpuSeconds(pids);
         const result = await measure(hot);
         const after = cpuSeconds(pids);
         const cpu = Object.fromEntries(
-          Object.keys(pids).map((pid) => [pid, (((after[pid] ?? 0) - (before[pid] ?? 0)) / result.count) * 1e6]),
+          Object.keys(pids).map((pid) => [
+            pid,
+            (((after[pid] ?? 0) - (before[pid] ?? 0)) / result.count) * 1e6,
+          ]),
         );
         measured.get(name)?.push({ ...result, cpu });
       }
     }
-    const rates = new Map([...measured].map(([name, runs]) => [name, median(runs.map((run) => run.perSecond))]));
+    const rates = new Map(
+      [...measured].map(([name, runs]) => [name, median(runs.map((run) => run.perSecond))]),
+    );
     console.log(hot ? `\n${writers} writers on one loan` : `\n${writers} writers on ${loans} loans`);
     console.table(
       Object.fromEntries(
@@ -165,7 +169,10 @@ async function repayments(
                 ]),
               ),
               ...Object.fromEntries(
-                Object.keys(pids).map((pid) => [`${pid} µs`, Math.round(median(runs.map((run) => run.cpu[pid] ?? 0)))]),
+                Object.keys(pids).map((pid) => [
+                  `${pid} µs`,
+                  Math.round(median(runs.map((run) => run.cpu[pid] ?? 0))),
+                ]),
               ),
             },
           ];
@@ -229,7 +236,10 @@ async function main(): Promise<void> {
     logFile: join(folder, 'ledger.log'),
     pidFile,
     marker: path,
-    stopSignals: [['SIGTERM', 20_000], ['SIGKILL', 5_000]],
+    stopSignals: [
+      ['SIGTERM', 20_000],
+      ['SIGKILL', 5_000],
+    ],
     isReady: () => isOpen(port),
     readyWithinMs: 15_000,
     onLoss: (line) => {
@@ -251,7 +261,11 @@ async function main(): Promise<void> {
         ]),
       ),
       'the ledger over gRPC': async (hot) => {
-        const result = await repay(client, key, hot ? () => loanId(0) : () => loanId(1 + Math.floor(Math.random() * loans)));
+        const result = await repay(
+          client,
+          key,
+          hot ? () => loanId(0) : () => loanId(1 + Math.floor(Math.random() * loans)),
+        );
         answered += result.count;
         return result;
       },
@@ -259,7 +273,11 @@ async function main(): Promise<void> {
     pids,
   );
   await compare(db, answered);
-  for (const size of sizes) await closeDays(postgres.url, size, pids.Postgres);
+  await server.stop();
+  const closes = [];
+  for (const size of sizes)
+    closes.push(...(await closeDays(await newDatabase(postgres.url, `close_${size}`), size, pids.Postgres)));
+  if (closes.length > 0) console.table(closes);
 }
 
 const today = () => new Date().toISOString().slice(0, 10);
@@ -279,12 +297,14 @@ async function newDatabase(url: string, name: string): Promise<string> {
 /** Nothing answered is missing, nothing is twice, and every position is the sum of its transfers. */
 async function compare(db: Pool, answered: number): Promise<void> {
   const [found] = await db.query<{ posted: number; astray: number }>(
-    `select (select count(*)::int from ledger.transfers where kind = 'repayment' and actor <> 'pgbench') as posted,
+    `select (select count(*)::int from ledger.transfers where kind = 'repayment' and actor not in ('pgbench', 'job:bench')) as posted,
        (select count(*)::int from ledger.positions p
         join lateral (select sum(principal) as principal, max(version) as version from ledger.transfers t where t.loan_id = p.loan_id) s on true
         where (p.principal, p.version) is distinct from (s.principal, s.version)) as astray`,
   );
-  console.log(`\nanswered ${answered}; posted ${found?.posted}; positions that differ from their transfers: ${found?.astray}`);
+  console.log(
+    `\nanswered ${answered}; posted ${found?.posted}; positions that differ from their transfers: ${found?.astray}`,
+  );
   if (found?.posted !== answered || found.astray !== 0) throw new Error('answers and transfers differ');
 }
 

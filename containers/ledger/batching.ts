@@ -5,12 +5,13 @@
 //   its caller has gone while it waited   it is taken out, and nothing happened
 //   the database lost a race              the same batch again, a few times
 //   a batch faults for another reason     one half after the other, until the culprit is alone
-//   the database is away                  every command of the batch has this fault: whether it happened is not known
+//   the database is away                  every command of the batch has this fault
 //
 // No two batches under way share a loan, so that they never wait for each other's locks.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DatabaseFault } from '../../shared/database.ts';
+import { OutcomeUnknown } from './commit.ts';
 
 export interface BatchingOptions<Command, Answer> {
   /** One transaction: all are answered in their order, or it throws and none happened. */
@@ -133,7 +134,7 @@ export function batching<Command extends { loanId: string }, Answer>({
   }
 
   return {
-    /** Throws Overloaded, Withdrawn, DatabaseFault, and what a bug in posting throws. */
+    /** Throws Overloaded, Withdrawn, OutcomeUnknown, DatabaseFault, and what a bug in posting throws. */
     submit(command: Command, signal?: AbortSignal): Promise<Answer> {
       if (waiting >= mostWaiting) {
         totals.overloaded += 1;
@@ -165,4 +166,5 @@ const lostRace = (error: unknown) =>
 
 /** Half a batch would fare no better. */
 const isAway = (error: unknown) =>
-  error instanceof DatabaseFault && (error.sqlState === undefined || /^(08|53|57P)/.test(error.sqlState));
+  error instanceof OutcomeUnknown ||
+  (error instanceof DatabaseFault && (error.sqlState === undefined || /^(08|53|57P)/.test(error.sqlState)));

@@ -60,7 +60,7 @@ const orders = () =>
       context.issues.push({
         code: 'custom',
         input: undefined,
-        message: 'expected JSON: {"<product>":["fees","interest","principal"]}, each of the three once',
+        message: 'expected {"<product>":["fees","interest","principal"]} as JSON, each of the three once',
       });
       return z.NEVER;
     }),

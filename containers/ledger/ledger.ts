@@ -8,6 +8,7 @@ import type { AllocationOrder, Answer } from '../../shared/ledger/posting.ts';
 import { readVersions } from '../../shared/ledger/read-versions.ts';
 import { setSchedule } from '../../shared/ledger/set-schedule.ts';
 import { batching } from './batching.ts';
+import { knowingOutcome } from './commit.ts';
 import { accountingReads, loanReads } from './methods/reads.ts';
 import { watchMethods } from './methods/watch.ts';
 import { accountingWrites, loanWrites, type SetSchedule, type Submit } from './methods/writes.ts';
@@ -29,14 +30,15 @@ export function openLedger({ db, timeZone, orders, now = () => new Date(), ...li
     ...limits.batches,
     post: (commands) => {
       const at = now();
-      return postCommands(db, commands, { now: at, today: calendarDate(at, timeZone), orders });
+      const rules = { now: at, today: calendarDate(at, timeZone), orders };
+      return knowingOutcome(db, (own) => postCommands(own, commands, rules));
     },
     posted: (_, answers) => {
       for (const answer of answers) if (answer.ok) watched.told(answer.value.loanId, answer.value.version);
     },
   });
   const submit: Submit = (command, gone) => batches.submit(command, gone);
-  const plan: SetSchedule = (schedule) => setSchedule(db, schedule, now());
+  const plan: SetSchedule = (schedule) => knowingOutcome(db, (own) => setSchedule(own, schedule, now()));
   const methods: LedgerMethods = {
     accounting: { ...accountingReads(db, timeZone, now), ...accountingWrites(submit) },
     loans: { ...loanReads(db), ...loanWrites(submit, plan) },

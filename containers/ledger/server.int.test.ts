@@ -30,6 +30,7 @@ import {
   ReverseTransferRequest,
   WriteOffPartRequest,
 } from '../../proto/generated/loan_ledger.ts';
+import { DatabaseFault, type TransactionalDatabase } from '../../shared/database.ts';
 import { createLog } from '../../shared/log.ts';
 import { createTestLedger, type TestDatabase } from '../../test/database.ts';
 import { openPool, type Pool } from '../database.ts';
@@ -756,4 +757,45 @@ describe('whatever comes in', () => {
     await caller.ask(accounting.recordRepayment, request);
     expect(await balance(loan)).toBe('1000.00');
   });
+});
+
+test('while the database is away nothing happens and that is said; when its answer to a commit is lost, that too', async () => {
+  const loan = await newLoan();
+  let loses: 'nothing' | 'connection' | 'answer' = 'nothing';
+  const fault = () => new DatabaseFault('lost', { cause: undefined });
+  const losing: TransactionalDatabase = {
+    query: async (text, params) => {
+      if (loses === 'connection') throw fault();
+      return db.query(text, params);
+    },
+    arrays: db.arrays,
+    transaction: async (work) => {
+      if (loses === 'connection') throw fault();
+      const value = await db.transaction(work);
+      if (loses === 'answer') throw fault();
+      return value;
+    },
+  };
+  const other = await serveLedger(listening, openLedger({ ...options, db: losing }).methods, log);
+  const asking = openCaller(other.port);
+  const pay = () =>
+    asking.ask(
+      accounting.recordRepayment,
+      RecordRepaymentRequest.fromPartial({
+        loanAccountId: loan,
+        amount: '50.00',
+        idempotencyKey: `away:${loan}`,
+      }),
+    );
+  loses = 'connection';
+  const away = { code: status.UNAVAILABLE, reason: 'not_now' };
+  expect(await refusalOf(asking.ask(accounting.getBalance, { loanAccountId: loan }))).toMatchObject(away);
+  expect(await refusalOf(pay())).toMatchObject(away);
+  expect(await balance(loan)).toBe('1050.00');
+  loses = 'answer';
+  expect(await refusalOf(pay())).toMatchObject({ code: status.UNAVAILABLE, reason: 'outcome_unknown' });
+  loses = 'nothing';
+  expect(await pay()).toMatchObject({ idempotentReplay: true, transaction: { totalAfter: '1000.00' } });
+  asking.close();
+  expect(await other.drain(2_000)).toBe(true);
 });

@@ -46,6 +46,7 @@ import { errorFields, type Log } from '../../shared/log.ts';
 import { bearerToken } from '../../shared/staff/api-key.ts';
 import { within } from '../time-limit.ts';
 import { Overloaded, Withdrawn } from './batching.ts';
+import { OutcomeUnknown } from './commit.ts';
 import type { Caller, Method, StreamMethod } from './methods/method.ts';
 
 type Named<S> = { [M in keyof S as string extends M ? never : number extends M ? never : M]: S[M] };
@@ -121,9 +122,9 @@ export async function serveLedger(
     interceptors: [door],
   });
 
-  const failing = (error: unknown, method: string, writes: boolean): StatusObject => {
-    const failure = failureOf(error, writes);
-    if (failure.code === status.INTERNAL || error instanceof DatabaseFault) {
+  const failing = (error: unknown, method: string): StatusObject => {
+    const failure = failureOf(error);
+    if (!(error instanceof Overloaded || error instanceof Withdrawn)) {
       totals.faults_total += 1;
       log.error('call_failed', { method, ...errorFields(error) });
     }
@@ -140,7 +141,7 @@ export async function serveLedger(
           if (!result.ok) totals.refused_calls_total += 1;
           answer(result.ok ? null : refusalOf(result.refusal), result.ok ? result.value : null);
         },
-        (error) => answer(failing(error, name, !name.startsWith('get') && !name.startsWith('list'))),
+        (error) => answer(failing(error, name)),
       );
     };
 
@@ -162,7 +163,7 @@ export async function serveLedger(
             call.emit('error', told(status.UNAVAILABLE, 'not_now', 'the ledger is going away'));
           else call.end();
         },
-        (error) => call.emit('error', failing(error, name, false)),
+        (error) => call.emit('error', failing(error, name)),
       );
     };
 
@@ -304,18 +305,18 @@ const refusalStatus: Record<RefusalCode, status> = {
 
 const refusalOf = ({ code, message }: LedgerRefusal) => told(refusalStatus[code], code, message);
 
-function failureOf(error: unknown, writes: boolean): StatusObject {
+function failureOf(error: unknown): StatusObject {
   if (error instanceof Overloaded) return told(status.RESOURCE_EXHAUSTED, 'overloaded', error.message);
   if (error instanceof Withdrawn) return told(status.CANCELLED, 'not_now', error.message);
-  if (!(error instanceof DatabaseFault)) return told(status.INTERNAL, 'internal', 'internal error');
-  // The database has answered: it did not commit. Otherwise it may have, and its answer got lost.
-  return writes && error.sqlState === undefined
-    ? told(status.UNAVAILABLE, 'outcome_unknown', 'not known whether it happened; the same key finds out')
-    : told(
-        error.retryable ? status.UNAVAILABLE : status.INTERNAL,
-        error.retryable ? 'not_now' : 'internal',
-        'nothing happened',
-      );
+  if (error instanceof OutcomeUnknown)
+    return told(
+      status.UNAVAILABLE,
+      'outcome_unknown',
+      'not known whether it happened; the same key finds out',
+    );
+  return error instanceof DatabaseFault && error.retryable
+    ? told(status.UNAVAILABLE, 'not_now', 'nothing happened; the database is away or busy')
+    : told(status.INTERNAL, 'internal', 'internal error');
 }
 
 /** A status and its google.rpc.Status, as which programs read the reason. */

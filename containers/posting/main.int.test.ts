@@ -176,7 +176,7 @@ test('payments and their reversals are in the ledger once each, though both it a
   expect(expected.size).toBeGreaterThan(20);
   expect(await netInLedger()).toEqual(expected);
   const dated = await ledger.query(
-    `select from ledger.transfers where payment_id is not null and effective_on <> '2026-11-20'`,
+    `select from ledger.transfers where payment_id is not null and reverses is null and effective_on <> '2026-11-20'`,
   );
   expect(dated).toEqual([]);
   for (const container of [...alive]) {

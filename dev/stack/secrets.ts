@@ -15,6 +15,8 @@ export interface LocalSecrets {
   /** Of the Redis that keeps accepted payments. */
   accepted: { redis: string; token: string };
   roles: Record<Role, string>;
+  /** What callers show the ledger, and its gateway. */
+  ledger: { key: string; gatewayKey: string };
   /** By the environment variable that carries it. */
   channels: Record<string, string>;
   apiKey: string | undefined;
@@ -41,6 +43,7 @@ export function readSecrets(file: string): LocalSecrets {
       Role,
       string
     >,
+    ledger: kept.ledger ?? { key: random(), gatewayKey: random() },
     channels: kept.channels ?? {},
     apiKey: kept.apiKey,
     tokenKeys: kept.tokenKeys,

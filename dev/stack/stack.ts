@@ -6,7 +6,13 @@ import { join } from 'node:path';
 import { openPool } from '../../containers/database.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { addCommonPasswords } from '../../drizzle/common-passwords.ts';
-import { ensurePartitions, migrate, type Role, setRolePasswords } from '../../drizzle/migrate.ts';
+import {
+  ensurePartitions,
+  migrate,
+  migrateLedger,
+  type Role,
+  setRolePasswords,
+} from '../../drizzle/migrate.ts';
 import { apiNames, readChannels, secretNames } from '../../shared/payments/channel.ts';
 import { SettingsFault } from '../../shared/settings.ts';
 import { authenticateKey } from '../../shared/staff/authenticate-key.ts';
@@ -108,8 +114,17 @@ export async function startStack({
     SERVICING_PAYMENT_EVENTS:
       env.SERVICING_PAYMENT_EVENTS || (settings.kafkaBrokers && env.KAFKA_TOPIC) || '',
     SERVICING_APPROVAL_EVENTS: env.SERVICING_APPROVAL_EVENTS || '',
+    // The ledger tells them on a stream, which is not read beside topics.
+    SERVICING_BALANCES: env.SERVICING_BALANCES || (publisher && !env.SERVICING_TOPICS ? 'ledger' : 'events'),
   });
   const doors = { neon: await freePort(), upstash: await freePort(), accepted: await freePort() };
+  const ledgerPorts = { ledger: await freePort(), gateway: await freePort() };
+  const gateway: Record<string, string> = publisher
+    ? {
+        LEDGER_GATEWAY_URL: `http://${host}:${ledgerPorts.gateway}`,
+        LEDGER_GATEWAY_KEY: secrets.ledger.gatewayKey,
+      }
+    : {};
   const common = {
     DATABASE_FETCH_ENDPOINT: `http://${host}:${doors.neon}/sql`,
     UPSTASH_REDIS_REST_URL: `http://${host}:${doors.upstash}`,
@@ -137,7 +152,7 @@ export async function startStack({
     ),
     api: bindings(
       apiVariables,
-      { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open' },
+      { CHANNELS: settings.channels, METRICS_ACCESS: env.METRICS_ACCESS || 'open', ...gateway },
       urlFor('recoup_api'),
     ),
   });
@@ -179,14 +194,16 @@ export async function startStack({
     }).then((server) => starting.adopt(server, () => server.stop())),
   ]);
   signal.throwIfAborted();
+  const ledgerDatabaseUrl = env.LEDGER_DATABASE_URL || beside(postgres.url, '_ledger');
   await step('Database: migrating', async () => {
     await migrate(postgres.url, () => {});
     await ensurePartitions(postgres.url);
     await addCommonPasswords(postgres.url);
+    if (publisher) await migrateLedger(ledgerDatabaseUrl, () => {});
     await setRolePasswords(postgres.url, secrets.roles);
   });
-  const urlFor = (role: Role): string => {
-    const url = new URL(postgres.url);
+  const urlFor = (role: Role, databaseUrl = postgres.url): string => {
+    const url = new URL(databaseUrl);
     url.username = role;
     url.password = secrets.roles[role];
     return url.href;
@@ -263,6 +280,21 @@ export async function startStack({
         }),
       publisher &&
         nodeProcess('ingest', 'containers/ingest/main.ts', { DATABASE_URL: urlFor('recoup_ingest') }),
+      publisher &&
+        nodeProcess('ledger', 'containers/ledger/main.ts', {
+          DATABASE_URL: urlFor('recoup_ledger'),
+          LEDGER_DATABASE_URL: urlFor('recoup_ledger', ledgerDatabaseUrl),
+          LEDGER_PORT: String(ledgerPorts.ledger),
+          LEDGER_KEYS: secrets.ledger.key,
+          REDIS_URL: redis.url,
+        }),
+      publisher &&
+        nodeProcess('ledger-gateway', 'containers/ledger-gateway/main.ts', {
+          LEDGER_SERVICE_URL: `${host}:${ledgerPorts.ledger}`,
+          LEDGER_SERVICE_KEY: secrets.ledger.key,
+          LEDGER_GATEWAY_PORT: String(ledgerPorts.gateway),
+          LEDGER_GATEWAY_KEYS: secrets.ledger.gatewayKey,
+        }),
       // It ends itself when a lane hangs, in order to be started again.
       publisher &&
         nodeProcess(
@@ -306,7 +338,12 @@ export async function startStack({
     auth: `http://${host}:${ports.auth}`,
   };
   await step('Health: waiting until all is well', () =>
-    untilHealthy(publisher ? urls : { webhooks: urls.webhooks, auth: urls.auth }, signal),
+    untilHealthy(
+      publisher
+        ? { ...urls, ledger: `http://${host}:${ledgerPorts.gateway}` }
+        : { webhooks: urls.webhooks, auth: urls.auth },
+      signal,
+    ),
   );
 
   if (added) {
@@ -322,6 +359,7 @@ export async function startStack({
   return {
     urls,
     databaseUrl: postgres.url,
+    ...(publisher ? { ledgerDatabaseUrl } : {}),
     redisUrl: redis.url,
     acceptedRedisUrl: acceptedRedis.url,
     kafkaBrokers: settings.kafkaBrokers ?? null,
@@ -342,6 +380,13 @@ export async function startStack({
     inside: { bindings: workers(urlFor), urlFor },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
+}
+
+/** A database of the same server, named after the other one. */
+function beside(databaseUrl: string, ending: string): string {
+  const url = new URL(databaseUrl);
+  url.pathname += ending;
+  return url.href;
 }
 
 /** Promise.all that waits for the others too when one fails, so that what they started is known and can be stopped. */

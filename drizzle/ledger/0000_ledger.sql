@@ -26,6 +26,10 @@ language sql immutable parallel safe as $$
   end
 $$;
 
+-- Minor units of one major unit. Numeric: the power of two integers would be a double.
+create function ledger.minor_units(currency text) returns numeric
+language sql immutable parallel safe as $$ select ('1e' || ledger.currency_exponent(currency))::numeric $$;
+
 -- Loans ----------------------------------------------------------------------------------------------------------
 create table ledger.loans (
   loan_id text primary key check (loan_id <> ''),
@@ -132,7 +136,7 @@ create table ledger.positions (
   charges_open numeric(19, 4) not null default 0,
   scheduled_paid numeric(19, 4) not null default 0,
   -- Sum over the closed days of principal (in minor units) x rate (bps); its 3,650,000th part is the interest of them.
-  accrual_base numeric not null default 0,
+  accrual_base numeric not null default 0 check (accrual_base = trunc(accrual_base)),
   -- Of that, what is posted.
   accrued numeric(19, 4) not null default 0,
   closed_on date,

@@ -69,8 +69,8 @@ export async function lockAccruing(
  */
 const accrueStatement = `
   with due as (
-    select p.loan_id, p.version, 10 ^ ledger.currency_exponent(p.currency) as minor, p.interest, p.accrued,
-      p.accrual_base + l.interest_rate_bps * 10 ^ ledger.currency_exponent(p.currency)
+    select p.loan_id, p.version, ledger.minor_units(p.currency) as minor, p.interest, p.accrued,
+      p.accrual_base + l.interest_rate_bps * ledger.minor_units(p.currency)
         * (p.principal * ($3::date - since.day) - coalesce(later.principal_days, 0)) as base
     from ledger.positions p
     join ledger.loans l on l.loan_id = p.loan_id
@@ -83,7 +83,7 @@ const accrueStatement = `
   ), accrued as (
     select loan_id, version, base, greatest(floor(base / 3650000) / minor - accrued, -interest) as amount from due
   ), moved as (
-    update ledger.positions p set accrual_base = trunc(a.base), accrued = p.accrued + a.amount, interest = p.interest + a.amount,
+    update ledger.positions p set accrual_base = trunc(a.base, 0), accrued = p.accrued + a.amount, interest = p.interest + a.amount,
       income = p.income - a.amount, version = p.version + (a.amount <> 0)::int, closed_on = $3,
       updated_at = case when a.amount <> 0 then $4 else p.updated_at end
     from accrued a where p.loan_id = a.loan_id and p.version = a.version

@@ -21,8 +21,7 @@ import {
   latestSchedules,
   loadInstalments,
   loadOriginals,
-  loadTransfers,
-  loansOpenedBy,
+  loadPosted,
   lockLoans,
   lockOpenings,
   type NewLoan,
@@ -92,18 +91,11 @@ async function load(
   const loanIds = [...new Set(commands.map(({ loanId }) => loanId))];
   const locked = await lockLoans(tx, loanIds, lockTimeoutMs);
 
-  const kept = await loadTransfers(tx, commands.flatMap(possibleIds));
+  const { kept, openedBy } = await loadPosted(tx, commands.flatMap(possibleIds));
   const reversed = commands.flatMap((command) =>
     command.kind === 'reversal' && isUuid(command.transferId) ? [command.transferId.toLowerCase()] : [],
   );
   const originals = reversed.length > 0 ? await loadOriginals(tx, reversed) : [];
-  const openedBy =
-    opens.length > 0
-      ? await loansOpenedBy(
-          tx,
-          opens.map(({ key }) => idOf(key, 0)),
-        )
-      : new Map<string, string>();
 
   const holding = [...locked.values()].flatMap(({ loan, position }) =>
     position.scheduleId === undefined ? [] : [{ loan, scheduleId: position.scheduleId }],

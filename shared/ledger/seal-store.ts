@@ -120,7 +120,7 @@ const statements: Record<Inconsistency, string> = {
     left join ledger.transfers t on t.loan_id = p.loan_id and t.effective_on <= p.closed_on
     where l.interest_rate_bps > 0
     group by p.loan_id, l.loan_id
-    having p.accrual_base <> coalesce(sum(t.principal * 10 ^ ledger.currency_exponent(l.currency) * l.interest_rate_bps
+    having p.accrual_base <> coalesce(sum(t.principal * ledger.minor_units(l.currency) * l.interest_rate_bps
       * (p.closed_on - greatest(t.effective_on, l.opened_on) + 1)), 0)`,
   instalments: `select p.loan_id from ledger.positions p
     join ledger.instalments i on i.loan_id = p.loan_id and i.schedule_id = p.schedule_id

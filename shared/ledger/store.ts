@@ -264,12 +264,25 @@ const keptFrom = (row: TransferRow): Kept => ({
   requestHash: row.request_hash,
 });
 
-export async function loadTransfers(tx: Database, ids: readonly string[]): Promise<Kept[]> {
-  const rows = await tx.query<TransferRow>(
-    `select ${transferColumns} from ledger.transfers t where t.id = any ($1::uuid[])`,
+/** What was posted under these ids, and which loans were opened under them. */
+export async function loadPosted(
+  tx: Database,
+  ids: readonly string[],
+): Promise<{ kept: Kept[]; openedBy: Map<string, string> }> {
+  const rows = await tx.query<TransferRow & { open_id: string | null; opened: string | null }>(
+    `select ${transferColumns}, l.open_id, l.loan_id as opened
+     from unnest($1::uuid[]) as asked
+     left join ledger.transfers t on t.id = asked
+     left join ledger.loans l on l.open_id = asked
+     where t.id is not null or l.loan_id is not null`,
     [ids],
   );
-  return rows.map(keptFrom);
+  return {
+    kept: rows.filter(({ id }) => id !== null).map(keptFrom),
+    openedBy: new Map(
+      rows.flatMap(({ open_id, opened }) => (open_id !== null && opened !== null ? [[open_id, opened]] : [])),
+    ),
+  };
 }
 
 /** The transfers, what was posted with them, and their reversals. */
@@ -283,15 +296,6 @@ export async function loadOriginals(tx: Database, ids: readonly string[]): Promi
     [ids],
   );
   return rows.map(keptFrom);
-}
-
-/** The key that opened another loan cannot open this one. */
-export async function loansOpenedBy(tx: Database, openIds: readonly string[]): Promise<Map<string, string>> {
-  const rows = await tx.query<{ open_id: string; loan_id: string }>(
-    'select open_id, loan_id from ledger.loans where open_id = any ($1::uuid[])',
-    [openIds],
-  );
-  return new Map(rows.map((row) => [row.open_id, row.loan_id]));
 }
 
 /** The schedule that was made last, of those in the loan's currency. */

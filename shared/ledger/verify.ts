@@ -15,6 +15,8 @@ import {
   unsealed,
 } from './seal-store.ts';
 
+export { inconsistencies } from './seal-store.ts';
+
 export type Broken =
   | { kind: 'seal_missing'; position: number }
   /** The seal is not what it was, or one was put between. */

@@ -10,7 +10,7 @@ export interface Caller {
   signal: AbortSignal;
 }
 
-/** Throws DatabaseFault, Overloaded, Withdrawn. */
+/** Throws DatabaseFault, OutcomeUnknown, Overloaded, Withdrawn. */
 export type Method<Request, Response> = (
   request: Request,
   caller: Caller,

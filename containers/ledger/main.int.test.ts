@@ -69,7 +69,7 @@ async function start(port: number, more: Record<string, string> = {}): Promise<C
   });
   alive.add(container);
   await expect
-    .poll(() => container.lines, { timeout: 30_000 })
+    .poll(() => container.lines, { timeout: 60_000 })
     .toContainEqual(expect.objectContaining({ event: 'ledger_started' }));
   return container;
 }
@@ -88,6 +88,21 @@ const callerAt = (
 };
 const repayment = (loanAccountId: string, idempotencyKey: string, amount = '1.00') =>
   RecordRepaymentRequest.fromPartial({ loanAccountId, amount, idempotencyKey });
+/** Has the loan's lock; ends when it is let go. */
+async function hold(loan: string): Promise<() => Promise<void>> {
+  const held = Promise.withResolvers<void>();
+  const letGo = Promise.withResolvers<void>();
+  const holding = owner.transaction(async (tx) => {
+    await tx.query('select from ledger.positions where loan_id = $1 for update', [loan]);
+    held.resolve();
+    await letGo.promise;
+  });
+  await Promise.race([held.promise, holding]);
+  return () => {
+    letGo.resolve();
+    return holding;
+  };
+}
 const transfersOf = async (loan: string) =>
   (await owner.query<{ key: string }>('select key from ledger.transfers where loan_id = $1', [loan])).length;
 
@@ -102,21 +117,13 @@ test('killed between commit and answer, and asked again under the key, it gives 
   await throughGate.ask(accounting.getBalance, { loanAccountId: loan });
 
   // What it answers does not arrive: the loan is held until nothing passes any more.
-  let silence = () => {};
-  const silent = new Promise<void>((resolve) => {
-    silence = resolve;
-  });
-  const holding = owner.transaction(async (tx) => {
-    await tx.query('select from ledger.positions where loan_id = $1 for update', [loan]);
-    await silent;
-  });
+  const release = await hold(loan);
   const request = repayment(loan, 'pay:1', '400.00');
   const unanswered = refusalOf(throughGate.ask(accounting.recordRepayment, request));
   const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
   await expect.poll(async () => (await owner.query(waits)).length, { timeout: 10_000 }).toBe(1);
   gate.fallSilent();
-  silence();
-  await holding;
+  await release();
   await expect.poll(() => transfersOf(loan), { timeout: 10_000 }).toBe(3);
   await end(first, 'SIGKILL');
   await gate.goAway();
@@ -210,22 +217,19 @@ test('stopped, it answers what it was asked, tells who watches, takes nothing ne
   const mainOwner = openPool({ url: main.url, min: 0, max: 1, applicationName: 'test', timeoutMs: 5_000 });
   const ofThis = `%-${container.child.pid}`;
   const beat = () =>
-    mainOwner.query<{ healthy: boolean }>(
-      `select healthy from operations.heartbeats where process = 'ledger' and instance like $1`,
+    mainOwner.query<{ healthy: boolean; closed: boolean }>(
+      `select healthy, detail->>'closed_day' is not null as closed from operations.heartbeats where process = 'ledger' and instance like $1`,
       [ofThis],
     );
-  await expect.poll(beat, { timeout: 10_000 }).toEqual([{ healthy: true }]);
+  await expect.poll(beat, { timeout: 10_000 }).toEqual([{ healthy: true, closed: true }]);
 
-  const holding = owner.transaction(async (tx) => {
-    await tx.query('select from ledger.positions where loan_id = $1 for update', [loan]);
-    await sleep(800);
-  });
+  const release = await hold(loan);
   const asked = caller.ask(accounting.recordRepayment, repayment(loan, `last:${loan}`));
   await sleep(300);
   container.child.kill('SIGTERM');
   expect(await watchEnds).toBe(status.UNAVAILABLE);
+  await release();
   expect(await asked).toMatchObject({ idempotentReplay: false });
-  await holding;
   alive.delete(container);
   expect(await container.exited).toEqual({ code: 0, signal: null });
   expect(container.errors()).toBe('');

@@ -742,10 +742,13 @@ describe('whatever comes in', () => {
 
   test('who waits no longer than their deadline may ask again, and it is done once', async () => {
     const loan = await newLoan();
+    const held = Promise.withResolvers<void>();
     const holding = db.transaction(async (tx) => {
       await tx.query('select from ledger.positions where loan_id = $1 for update', [loan]);
+      held.resolve();
       await sleep(600);
     });
+    await held.promise;
     const request = RecordRepaymentRequest.fromPartial({
       loanAccountId: loan,
       amount: '50.00',

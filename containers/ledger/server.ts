@@ -27,9 +27,8 @@ import {
   status,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { type AnyDefinition, loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check';
+import { HealthImplementation } from 'grpc-health-check';
 import {
   type AccountingLedgerServiceServer as AccountingServer,
   AccountingLedgerServiceService as accountingService,
@@ -181,7 +180,7 @@ export async function serveLedger(
     for (const name of services) health.setStatus(name, serving ? 'SERVING' : 'NOT_SERVING');
   };
   health.addToServer(server);
-  new ReflectionService({ ...loadSync(healthProto), contract: readContract() }).addToServer(server);
+  new ReflectionService({ contract: readContract() }).addToServer(server);
 
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync(`${options.host}:${options.port}`, credentials(options.tls), (error, bound) =>
@@ -206,14 +205,14 @@ export async function serveLedger(
   };
 }
 
+type Definition = ConstructorParameters<typeof ReflectionService>[0][string];
+
 /** The contract as its compiler has it. What proto-loader makes of the files, strict readers do not take. */
-function readContract(): AnyDefinition {
+function readContract(): Definition {
   const { file } = fromBinary(FileDescriptorSetSchema, readFileSync(contractFile));
-  return {
-    format: 'Protocol Buffer 3 DescriptorProto',
-    type: {},
-    fileDescriptorProtos: file.map((one) => Buffer.from(toBinary(FileDescriptorProtoSchema, one))),
-  };
+  const fileDescriptorProtos = file.map((one) => Buffer.from(toBinary(FileDescriptorProtoSchema, one)));
+  // Reflection looks at nothing else.
+  return { fileDescriptorProtos } as Pick<Definition, 'fileDescriptorProtos'> as Definition;
 }
 
 const credentials = (tls: ListenOptions['tls']) =>

@@ -71,8 +71,6 @@ export type Command = Asked &
       }
   );
 
-export type CommandKind = Command['kind'];
-
 /** Why a command changes nothing. A command that was refused may be asked again under its key, and is decided anew. */
 export type RefusalCode =
   | 'unknown_loan'

@@ -289,6 +289,12 @@ export async function startStack({
           REDIS_URL: redis.url,
         }),
       publisher &&
+        nodeProcess('posting', 'containers/posting/main.ts', {
+          DATABASE_URL: urlFor('recoup_posting'),
+          LEDGER_SERVICE_URL: `${host}:${ledgerPorts.ledger}`,
+          LEDGER_SERVICE_KEY: secrets.ledger.key,
+        }),
+      publisher &&
         nodeProcess('ledger-gateway', 'containers/ledger-gateway/main.ts', {
           LEDGER_SERVICE_URL: `${host}:${ledgerPorts.ledger}`,
           LEDGER_SERVICE_KEY: secrets.ledger.key,

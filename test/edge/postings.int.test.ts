@@ -71,7 +71,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     const refused = await post(path, { ...body, accountId: 'NOBODY' });
     expectProblem(refused, 422, 'invalid_request');
     expect(refused.body.errors).toMatchObject([{ field: 'accountId', code: 'unknown' }]);
-    expectProblem(await post(path, body, undefined, clerk), 403, 'forbidden');
+    expectProblem(await post(path, body, undefined, clerk), 404, 'not_found');
     const answers = await Promise.all([post(path, body, 'k-1'), post(path, body, 'k-1'), post(path, body)]);
     expect(answers.map(({ status }) => status).filter((status) => status === 200).length).toBeGreaterThan(0);
     expectProblem(await post(path, { ...body, accountId: 'NP-3' }), 409, 'posting_not_held');

@@ -10,6 +10,7 @@ import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings } from '../../containers/ingest/env.ts';
 import { readLedgerSettings } from '../../containers/ledger/env.ts';
 import { readLedgerGatewaySettings } from '../../containers/ledger-gateway/env.ts';
+import { readPostingSettings } from '../../containers/posting/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readNeonDoorSettings, readUpstashDoorSettings } from '../../dev/doors/env.ts';
@@ -86,6 +87,9 @@ test('every process accepts the settings it gets', () => {
     port: 8791,
     ledger: { address: 'ledger:50051', key: 'x'.repeat(32) },
   });
+  expect(readPostingSettings(environmentOf('posting', gatewayKeys))).toMatchObject({
+    ledger: { address: 'ledger:50051', key: 'x'.repeat(32) },
+  });
   expect(readNeonDoorSettings(environmentOf('neon-door'))).toEqual({ port: 4444, host: '0.0.0.0' });
   for (const door of ['upstash-door', 'accepted-door']) {
     expect(readUpstashDoorSettings(environmentOf(door))).toMatchObject({ port: 8079, host: '0.0.0.0' });
@@ -111,6 +115,7 @@ test('no process gets a setting that it does not read', () => {
     drain: (name) => isInContainer('drain', name),
     projector: (name) => isInContainer('projector', name),
     ledger: (name) => isInContainer('ledger', name),
+    posting: (name) => isInContainer('posting', name),
     'ledger-gateway': (name) => isInContainer('ledger-gateway', name),
     'neon-door': (name) => name.startsWith('NEON_DOOR_'),
     'upstash-door': (name) => name.startsWith('UPSTASH_DOOR_') || name === 'REDIS_URL',

@@ -7,6 +7,7 @@ import { readEdgeSettings } from '../../containers/edge/env.ts';
 import { readIngestSettings, readStagingSettings } from '../../containers/ingest/env.ts';
 import { readLedgerSettings } from '../../containers/ledger/env.ts';
 import { readLedgerGatewaySettings } from '../../containers/ledger-gateway/env.ts';
+import { readPostingSettings } from '../../containers/posting/env.ts';
 import { readProjectorSettings } from '../../containers/projector/env.ts';
 import { readPublisherSettings } from '../../containers/publisher/env.ts';
 import { readStartSettings } from '../../dev/stack/settings.ts';
@@ -129,6 +130,7 @@ test.each<[string, (env: Record<string, string>) => unknown, Record<string, stri
     readLedgerGatewaySettings,
     { LEDGER_SERVICE_URL: 'host:50051', LEDGER_GATEWAY_KEYS: '0123456789abcdef0123456789abcdef' },
   ],
+  ['posting', readPostingSettings, { DATABASE_URL: database, LEDGER_SERVICE_URL: 'host:50051' }],
   ['the drain', readDrainSettings, { DATABASE_URL: database, ACCEPTED_REDIS_URL: 'redis://host' }],
   [
     'the projector',

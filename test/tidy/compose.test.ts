@@ -55,6 +55,7 @@ const edgeSecrets = {
   CHANNEL_STANDARD_SECRET: `whsec_${btoa('x'.repeat(32))}`,
   TOKEN_KEYS: await newTokenKeys(),
   SIGN_IN_KEYS: newSignInKey('compose'),
+  LEDGER_GATEWAY_KEYS: 'y'.repeat(32),
 };
 
 test('every process accepts the settings it gets', () => {

@@ -11,10 +11,14 @@ export interface ContainerProcess {
   exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 }
 
-/** With nothing in its environment but what is given. */
+/** With nothing in its environment but what is given, and where Node keeps what it has compiled. */
 export function spawnContainer(name: string, env: Record<string, string>): ContainerProcess {
   const main = join(import.meta.dirname, name, 'main.ts');
-  const child = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const { NODE_COMPILE_CACHE } = process.env;
+  const child = spawn(process.execPath, [main], {
+    env: { ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const lines: Array<Record<string, unknown>> = [];
   let rest = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

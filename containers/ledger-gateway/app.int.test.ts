@@ -26,7 +26,7 @@ async function start(address: string, env: Record<string, string> = {}) {
   });
   running.add(container);
   const at = `http://127.0.0.1:${port}`;
-  await vi.waitFor(() => fetch(`${at}/health`), { timeout: 20_000, interval: 50 });
+  await vi.waitFor(() => fetch(`${at}/health`), { timeout: 60_000, interval: 50 });
   return { at, container };
 }
 beforeAll(async () => {

@@ -25,6 +25,12 @@ function eventOf(entry: Entry, timeZone = 'UTC'): StreamEvent {
 }
 const eventsOf = (options: HistoryOptions) =>
   [...histories(options)].map((entry) => eventOf(entry, options.timeZone));
+/** Read once for all who only look. */
+let ofSome: StreamEvent[] | undefined;
+const eventsOfSome = () => {
+  ofSome ??= eventsOf(some);
+  return ofSome;
+};
 
 const digest = (options: HistoryOptions) => {
   const hash = createHash('sha256');
@@ -98,7 +104,7 @@ test.each(['EUR', 'JPY', 'KWD'])(
   (currency) => {
     const accounts = new Map<string, { payable: bigint; paid: bigint; told: bigint; scheduled: boolean }>();
     let [updated, paidOff, partial] = [0, 0, 0];
-    for (const { type, payload } of eventsOf({ ...some, currency })) {
+    for (const { type, payload } of currency === 'EUR' ? eventsOfSome() : eventsOf({ ...some, currency })) {
       const amount = (name: string) => minorOf(payload[name], currency);
       const account = accounts.get(String(payload.account_id));
       if (type === 'account.created.v1') {
@@ -138,10 +144,10 @@ test.each(['EUR', 'JPY', 'KWD'])(
 
 test('after its end nothing is paid on a loan', () => {
   const closed = new Set<unknown>();
-  for (const { type, payload } of eventsOf(some)) {
+  for (const { type, payload } of eventsOfSome()) {
     if (type === 'account.closed.v1') closed.add(payload.account_id);
     else if (/^(account|payment|loan|collection)\./.test(type))
-      expect(closed).not.toContain(payload.account_id);
+      expect(closed.has(payload.account_id), `${type} on ${payload.account_id}`).toBe(false);
   }
   expect(closed.size).toBeGreaterThan(100);
 });
@@ -161,7 +167,7 @@ const types = `
   .split(/\s+/);
 
 test('everything happens: every type, every way for a loan to end, merges of the merged, two borrowers', () => {
-  const events = eventsOf(some);
+  const events = eventsOfSome();
   expect([...new Set(events.map(({ type }) => type))].toSorted()).toEqual(types.toSorted());
   const reasons = events
     .filter(({ type }) => type === 'account.closed.v1')
@@ -213,7 +219,7 @@ test('senders differ: spellings, ids, times, amounts, enums', () => {
 
 test('the fold reads every one of them', () => {
   const business = { timeZone: 'UTC', currency: 'EUR' };
-  const refused = eventsOf(some).flatMap((event) => {
+  const refused = eventsOfSome().flatMap((event) => {
     const read = readEvent(event, business);
     if (!read.ok) return [`${event.type}: ${read.refusal}`];
     return read.value.handled ? [] : [`${event.type}: nobody handles it`];
@@ -222,11 +228,11 @@ test('the fold reads every one of them', () => {
 });
 
 describe('on their way', () => {
-  const order = new Map<string, number>();
-  for (const [place, entry] of [...histories(some)].entries()) order.set(eventOf(entry).id, place);
+  const few = { ...some, customers: 100, events: 10_000 };
+  const order = new Map(eventsOf(few).map(({ id }, place) => [id, place]));
   /** Places in the undisturbed order, as they come. */
   const coming = (options: Partial<HistoryOptions>) =>
-    eventsOf({ ...some, ...options }).map(({ id }) => order.get(id)!);
+    eventsOf({ ...few, ...options }).map(({ id }) => order.get(id)!);
 
   test('events are in order and come once, unless asked for', () => {
     expect(coming({ duplicates: 0, disorder: 0 })).toEqual([...order.values()]);
@@ -234,15 +240,15 @@ describe('on their way', () => {
 
   test('a share of them comes twice, the second time a while after the first', () => {
     const places = coming({ duplicates: 0.1 });
-    const repeated = places.length - some.events;
-    expect(repeated / some.events).toBeCloseTo(0.1, 1);
+    const repeated = places.length - few.events;
+    expect(repeated / few.events).toBeCloseTo(0.1, 1);
     const first = new Map<number, number>();
     const gaps = places.flatMap((place, at) => {
       const before = first.get(place);
       if (before === undefined) first.set(place, at);
       return before === undefined ? [] : [at - before];
     });
-    expect(first.size).toBe(some.events);
+    expect(first.size).toBe(few.events);
     expect([...first.keys()]).toEqual([...order.values()]);
     expect(Math.min(...gaps)).toBeGreaterThan(0);
     // Others' repetitions come in between.
@@ -259,8 +265,8 @@ describe('on their way', () => {
       expect(newest - place).toBeLessThanOrEqual(displacedBy);
       newest = Math.max(newest, place);
     }
-    expect(late / some.events).toBeGreaterThan(0.09);
-    expect(late / some.events).toBeLessThan(0.11);
+    expect(late / few.events).toBeGreaterThan(0.09);
+    expect(late / few.events).toBeLessThan(0.11);
   });
 });
 

@@ -79,6 +79,27 @@ describe('customers', () => {
     expect(await found('smiht')).toMatchObject([{ customerId: 'C1', match: 'alike' }]);
   });
 
+  test('words that are names, but nobody’s together, are compared with all names', async () => {
+    await fold(person('L1', 'Ingrid', 'Lindgren'), person('L2', 'Otto', 'Lindgrund'));
+    expect(await found('ingrid lindgrund')).toMatchObject([{ customerId: 'L1', match: 'alike' }]);
+    await fold(person('L3', 'Ingrid', 'Lindgrund'));
+    expect(await found('ingrid lindgrund')).toMatchObject([
+      { customerId: 'L3', match: 'beginning', score: 1 },
+    ]);
+    // Each is known, and one is wrong all the same.
+    expect((await ids('ottto lindgren'))[0]).toBe('L2');
+  });
+
+  test('of words that are known, others are still found that are nearly the same', async () => {
+    await fold(
+      person('N1', 'Karin', 'Hansen'),
+      person('N2', 'Karin', 'Hanssen'),
+      person('N3', 'Karina', 'Hansens'),
+    );
+    expect((await ids('karin hansen')).toSorted()).toEqual(['N1', 'N2', 'N3']);
+    expect((await ids('karin hansen'))[0]).toBe('N1');
+  });
+
   test.each(['+491701234567', '0170 1234567', '0049 170 123 45 67', '4567', '123-4567'])(
     'are found by a telephone number: %s',
     async (q) => {
@@ -130,7 +151,7 @@ describe('customers', () => {
     expect(await ids('C4')).toEqual(['C5']);
   });
 
-  test('one statement answers', async () => {
+  test('one statement answers, and another one only for a name that nobody is found by', async () => {
     let statements = 0;
     const counted: Database = {
       query: (text, params) => {
@@ -142,6 +163,8 @@ describe('customers', () => {
     await found('jonathan smiht', counted);
     await searchEverything(counted, { q: '0170 1234567', limit: 10 });
     expect(statements).toBe(2);
+    await found('jonathan xyzzy', counted);
+    expect(statements).toBe(4);
   });
 
   test.each([

@@ -4,7 +4,8 @@
 //
 // Names: the words that are typed are compared with the few words that there are (servicing.name_words), as they stand,
 // as beginnings, with one letter wrong, and by trigrams; then names are looked up that have all of the likeliest ones.
-// So the time it takes hangs on how many words there are, and hardly on how many people bear them.
+// So the time it takes hangs on how many words there are, and hardly on how many people bear them. Words that somebody
+// bears together as they stand are taken for what they are, or nearly; only when nobody is found, by trigrams as well.
 //
 // Who sees people masked finds by names, numbers and addresses only whom they can name whole: a search that also takes
 // beginnings, or what is alike, would spell out to them what is masked, letter by letter.
@@ -59,7 +60,8 @@ export interface ThingFound extends Found {
 /** What a text may be, as parameters of the statement. */
 interface Asked {
   text: string;
-  words: string[];
+  /** The words that somebody may be called. */
+  names: string[];
   digits: string;
   isEmail: boolean;
   isPhone: boolean;
@@ -92,7 +94,8 @@ function readText(q: string): Result<Asked, SearchRefusal> {
   return ok({
     text,
     digits,
-    words: isEmail ? [] : wordsOf(text),
+    // Nobody is called by a digit.
+    names: isEmail ? [] : wordsOf(text).filter((word) => /\p{L}/u.test(word) && !/\d/.test(word)),
     isEmail,
     isPhone: digits.length >= 4 && /^[\d\s()+./-]+$/.test(text),
     isId: !/\s/.test(text),
@@ -118,8 +121,11 @@ const begins = (column: string, parameter: string) =>
 /** Ids are told in whatever letters. */
 const spellings = (text: string) => [...new Set([text, text.toUpperCase(), text.toLowerCase()])];
 
+/** What is compared by trigrams, with the more words the more there are: what is not known, or everything. */
+type Reach = 'unknown' | 'all';
+
 /** SQL: the likeliest words for a typed one, each with its score. Every way of looking is an index's. */
-const likeWords = (word: string, isShort: boolean) => `
+const likeWords = (word: string, isShort: boolean, reach: Reach) => `
   select word collate "default" as word, max(score) as score from (
     select word, 1.0::real as score from servicing.name_words where word = ${word}
     union all (
@@ -132,32 +138,46 @@ const likeWords = (word: string, isShort: boolean) => `
       select word, greatest(0.75, similarity(word, ${word})) from servicing.name_words
       where servicing.near_keys(word) && servicing.near_keys(${word}) order by 2 desc, 1 limit 8)
     union all (
-      select word, similarity(word, ${word}) from servicing.name_words where word % ${word} order by 2 desc, 1 limit 8)`
+      select word, similarity(word, ${word}) from servicing.name_words where word % ${word}
+        ${reach === 'all' ? '' : `and not exists (select from known where ${word} = any (words))`}
+      order by 2 desc, 1 limit 8)`
     }
   ) alike group by alike.word order by score desc, alike.word limit 8`;
+
+/** SQL: a CTE of the typed words that are in names as they stand, if somebody bears them all. */
+const known = (words: string) => `known as materialized (
+  select words from (select array_agg(word collate "default") as words from servicing.name_words
+    where word = any (${words}) having count(*) > 0) typed
+  where case cardinality(words) when 1 then true
+    else exists (select from servicing.customers where servicing.name_words_of(full_name) @> words) end)`;
 
 /**
  * SQL: rows (customer_id, rank, score, by) of those whose name has the likeliest words. Combinations are tried from the
  * likeliest on, until there are enough.
  */
-function namesLike(all: readonly string[], limit: string, p: Parameters): { ctes: string[]; rows: string } {
-  const words = all.slice(0, wordsMaximum);
+function namesLike(
+  words: readonly string[],
+  limit: string,
+  p: Parameters,
+  reach: Reach,
+): { ctes: string[]; rows: string } {
   const likes = words.map(
-    (word, n) => `like${n} as materialized (${likeWords(p.text(word), word.length < 4)})`,
+    (word, n) => `like${n} as materialized (${likeWords(p.text(word), word.length < 4, reach)})`,
   );
   // Of three words and more one may be something that nobody is called.
   const some = (n: number) =>
     words.length < 3 ? `like${n}` : `(select * from like${n} union all select null, 0) like${n}`;
   const together = words.map((_, n) => `like${n}.word`).join(', ');
   const score = words.map((_, n) => `like${n}.score`).join(' + ');
-  const known = words.map((_, n) => `(like${n}.word is not null)::int`).join(' + ');
+  const meant = words.map((_, n) => `(like${n}.word is not null)::int`).join(' + ');
   return {
     ctes: [
+      ...(reach === 'all' ? [] : [known(p.texts(words))]),
       ...likes,
       `choice as materialized (
         select array_remove(array[${together}], null) as words, (${score}) / ${words.length} as score
         from ${words.map((_, n) => some(n)).join(' cross join ')}
-        where ${known} >= ${Math.max(1, words.length - 1)} order by score desc, 1 limit 24)`,
+        where ${meant} >= ${Math.max(1, words.length - 1)} order by score desc, 1 limit 24)`,
       `named as materialized (
         select c.customer_id, choice.score from choice cross join lateral (
           select customer_id from servicing.customers where servicing.name_words_of(full_name) @> choice.words limit ${limit}
@@ -184,7 +204,7 @@ function customerRows(
   asked: Asked,
   limit: string,
   p: Parameters,
-  { belong, whole }: { belong: boolean; whole: boolean },
+  { belong, whole, reach }: { belong: boolean; whole: boolean; reach: Reach },
 ): { ctes: string[]; rows: string[] } {
   const ctes: string[] = [];
   const rows: string[] = [];
@@ -246,11 +266,9 @@ function customerRows(
           } limit ${limit})`,
     );
   }
-  // Nobody is called by a digit.
-  const names = asked.words.filter((word) => /\p{L}/u.test(word) && !/\d/.test(word));
-  if (names.length > 0 && whole) rows.push(namedJustSo(p.texts(names), limit));
-  else if (names.length > 0) {
-    const named = namesLike(names, limit, p);
+  if (asked.names.length > 0 && whole) rows.push(namedJustSo(p.texts(asked.names), limit));
+  else if (asked.names.length > 0) {
+    const named = namesLike(asked.names.slice(0, wordsMaximum), limit, p, reach);
     ctes.push(...named.ctes);
     rows.push(named.rows);
   }
@@ -285,6 +303,16 @@ export interface Asking {
   masked?: boolean;
 }
 
+/** Looks for names once more when nothing is found: known words may have been meant for others. */
+async function lookTwice<T>(
+  asked: Asked,
+  wantsAlike: boolean,
+  look: (reach: Reach) => Promise<T[]>,
+): Promise<T[]> {
+  const found = await look('unknown');
+  return found.length === 0 && wantsAlike && asked.names.length > 1 ? look('all') : found;
+}
+
 /** Customers, best first. */
 export async function searchCustomers(
   db: Database,
@@ -292,18 +320,20 @@ export async function searchCustomers(
 ): Promise<Result<CustomerFound[], SearchRefusal>> {
   const asked = readText(q);
   if (!asked.ok) return asked;
-  const p = parameters();
-  const most = p.number(Math.min(limit, limitMaximum));
-  const { ctes, rows } = customerRows(asked.value, most, p, { belong: true, whole: masked });
-  if (rows.length === 0) return ok([]);
-  const found = await db.query<Omit<CustomerFound, keyof Found> & Nearness>(
-    `with ${[...ctes, `found (customer_id, rank, score, by) as materialized (${rows.join('\nunion all ')})`].join(',\n')},
-     best as materialized (select * from (${survivors}) s order by rank, score desc, id limit ${most})
-     select ${customerColumns('b.id', 'c')}, b.rank, b.score::float8 as score, b.by
-     from best b left join servicing.customers c on c.customer_id = b.id ${loansOf('b.id')}
-     order by b.rank, b.score desc, b.id`,
-    p.values,
-  );
+  const found = await lookTwice(asked.value, !masked, (reach) => {
+    const p = parameters();
+    const most = p.number(Math.min(limit, limitMaximum));
+    const { ctes, rows } = customerRows(asked.value, most, p, { belong: true, whole: masked, reach });
+    if (rows.length === 0) return Promise.resolve([]);
+    return db.query<Omit<CustomerFound, keyof Found> & Nearness>(
+      `with ${[...ctes, `found (customer_id, rank, score, by) as materialized (${rows.join('\nunion all ')})`].join(',\n')},
+       best as materialized (select * from (${survivors}) s order by rank, score desc, id limit ${most})
+       select ${customerColumns('b.id', 'c')}, b.rank, b.score::float8 as score, b.by
+       from best b left join servicing.customers c on c.customer_id = b.id ${loansOf('b.id')}
+       order by b.rank, b.score desc, b.id`,
+      p.values,
+    );
+  });
   return ok(
     found.map(({ rank, score, by, ...customer }) => ({ ...customer, ...matched({ rank, score, by }) })),
   );
@@ -366,46 +396,49 @@ export async function searchEverything(
 ): Promise<Result<ThingFound[], SearchRefusal>> {
   const asked = readText(q);
   if (!asked.ok) return asked;
-  const p = parameters();
-  const most = p.number(Math.min(limit, limitMaximum));
-  const customers = customerRows(asked.value, most, p, { belong: false, whole: masked });
-  const things = thingRows(asked.value, most, p);
-  if (customers.rows.length + things.length === 0) return ok([]);
-  const columns = 'kind, id, number, status, customer_id, account_id, rank, score, by';
-  const ctes = [
-    ...customers.ctes,
-    `found (customer_id, rank, score, by) as materialized (${
-      customers.rows.length > 0
-        ? customers.rows.join('\nunion all ')
-        : 'select null::text, 0, 0::real, null::text where false'
-    })`,
-    ...(things.length > 0
-      ? [
-          `thing (kind, id, number, status, customer_id, account_id, rank, by) as materialized (${things.join('\nunion all ')})`,
-        ]
-      : []),
-    `every as (
-       select 'customer' as kind, id, null as number, null as status, id as customer_id, null as account_id, rank, score, by
-       from (${survivors}) s
-       ${things.length > 0 ? `union all select kind, id, number, status, customer_id, account_id, rank, 1, by from thing` : ''})`,
-    `best as materialized (select ${columns} from (
-       select distinct on (kind, id) * from every ${kind === undefined ? '' : `where kind = ${p.text(kind)}`} order by kind, id, rank, score desc) one
-       order by rank, score desc, kind <> 'customer', kind, id limit ${most})`,
-  ];
-  const rows = await db.query<Omit<ThingFound, keyof Found> & Nearness>(
-    `with ${ctes.join(',\n')}
-     select b.kind, b.id, b.number, b.status, w.id as "customerId", c.full_name as "fullName", b.rank,
-       b.score::float8 as score, b.by
-     from best b
-     cross join lateral (select coalesce(b.customer_id, (
-       select customer_id from servicing.loan_borrowers where account_id = b.account_id
-       order by role <> 'borrower', customer_id limit 1)) as id offset 0) own
-     left join servicing.customers o on o.customer_id = own.id
-     cross join lateral (
-       select case when o.merged_into is null then own.id else servicing.surviving_customer(own.id) end as id offset 0) w
-     left join servicing.customers c on c.customer_id = w.id
-     order by b.rank, b.score desc, b.kind <> 'customer', b.kind, b.id`,
-    p.values,
-  );
+  const wantsAlike = !masked && (kind === undefined || kind === 'customer');
+  const rows = await lookTwice(asked.value, wantsAlike, (reach) => {
+    const p = parameters();
+    const most = p.number(Math.min(limit, limitMaximum));
+    const customers = customerRows(asked.value, most, p, { belong: false, whole: masked, reach });
+    const things = thingRows(asked.value, most, p);
+    if (customers.rows.length + things.length === 0) return Promise.resolve([]);
+    const columns = 'kind, id, number, status, customer_id, account_id, rank, score, by';
+    const ctes = [
+      ...customers.ctes,
+      `found (customer_id, rank, score, by) as materialized (${
+        customers.rows.length > 0
+          ? customers.rows.join('\nunion all ')
+          : 'select null::text, 0, 0::real, null::text where false'
+      })`,
+      ...(things.length > 0
+        ? [
+            `thing (kind, id, number, status, customer_id, account_id, rank, by) as materialized (${things.join('\nunion all ')})`,
+          ]
+        : []),
+      `every as (
+         select 'customer' as kind, id, null as number, null as status, id as customer_id, null as account_id, rank, score, by
+         from (${survivors}) s
+         ${things.length > 0 ? `union all select kind, id, number, status, customer_id, account_id, rank, 1, by from thing` : ''})`,
+      `best as materialized (select ${columns} from (
+         select distinct on (kind, id) * from every ${kind === undefined ? '' : `where kind = ${p.text(kind)}`} order by kind, id, rank, score desc) one
+         order by rank, score desc, kind <> 'customer', kind, id limit ${most})`,
+    ];
+    return db.query<Omit<ThingFound, keyof Found> & Nearness>(
+      `with ${ctes.join(',\n')}
+       select b.kind, b.id, b.number, b.status, w.id as "customerId", c.full_name as "fullName", b.rank,
+         b.score::float8 as score, b.by
+       from best b
+       cross join lateral (select coalesce(b.customer_id, (
+         select customer_id from servicing.loan_borrowers where account_id = b.account_id
+         order by role <> 'borrower', customer_id limit 1)) as id offset 0) own
+       left join servicing.customers o on o.customer_id = own.id
+       cross join lateral (
+         select case when o.merged_into is null then own.id else servicing.surviving_customer(own.id) end as id offset 0) w
+       left join servicing.customers c on c.customer_id = w.id
+       order by b.rank, b.score desc, b.kind <> 'customer', b.kind, b.id`,
+      p.values,
+    );
+  });
   return ok(rows.map(({ rank, score, by, ...thing }) => ({ ...thing, ...matched({ rank, score, by }) })));
 }

@@ -272,6 +272,7 @@ const withoutEntry: Record<string, string> = {
   'operations.idempotency_keys INSERT':
     'what a request has done under its key is noted with what it has done',
   'operations.idempotency_keys UPDATE': 'as above',
+  'operations.idempotency_keys DELETE': 'of one under which nothing was done',
   'outbox.messages INSERT': 'tells others what the noted tables say',
   'payment_service.payment_conflicts INSERT': 'its own record of what came in; nobody has decided anything',
   'payment_service.payment_failures INSERT':

@@ -101,6 +101,7 @@ describe('the drain’s role', () => {
 describe('posting’s role', () => {
   test('takes messages, keeps postings, and reads no payment', async () => {
     expect(await rightsOf('recoup_posting')).toEqual({
+      'approvals.settle': ['EXECUTE'],
       'operations.heartbeats': ['DELETE', 'INSERT', 'SELECT', 'UPDATE'],
       'outbox.messages': ['DELETE', 'SELECT'],
       'outbox.undeliverable': ['INSERT', 'SELECT'],
@@ -138,6 +139,9 @@ describe('the API role', () => {
     const rights = await rightsOf('recoup_api');
     const functions = Object.keys(rights).filter((object) => rights[object]?.includes('EXECUTE'));
     expect(functions.sort()).toEqual([
+      'approvals.ask',
+      'approvals.cancel',
+      'approvals.decide',
       'audit.add',
       'audit.words',
       'notes.change_note',

@@ -99,7 +99,7 @@ export async function readSystemState(db: Database): Promise<SystemState> {
 }
 
 /** The containers that must be alive, whoever runs them. */
-const expectedProcesses = ['publisher', 'ingest', 'drain', 'projector'] as const;
+const expectedProcesses = ['publisher', 'ingest', 'drain', 'projector', 'posting'] as const;
 
 /** An instance that has not been heard of for this long is dead. */
 const silentAfterSeconds = 30;

@@ -52,6 +52,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
       await world.db.query('truncate operations.heartbeats, outbox.messages, public.payment_staging');
       await heartbeat();
       await beat(world.db, { process: 'ingest', instance: 'one', healthy: true, detail: {} });
+      await beat(world.db, { process: 'posting', instance: 'one', healthy: true, detail: {} });
       await projectorBeats();
       await world.db.query('truncate operations.job_runs');
       await world.db.query(
@@ -92,6 +93,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
           ingest: 'ok',
           drain: 'off',
           projector: 'ok',
+          posting: 'ok',
           events_waiting: 7,
           events_oldest_pending_seconds: 3,
           events_per_second: 10,
@@ -335,6 +337,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
         ingest: 'error',
         drain: 'error',
         projector: 'error',
+        posting: 'error',
         events_waiting: null,
         events_oldest_pending_seconds: null,
         events_per_second: null,

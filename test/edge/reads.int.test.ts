@@ -518,7 +518,10 @@ test('the figures of the day are for who may see the whole system', async () => 
   expect(body).toMatchObject({
     received: { totals: [], byChannel: [] },
     arrears: [{ bucket: '31-60', currency: 'EUR', count: 1, amount: '40.10' }],
-    lag: { staging: { waiting: 0 }, outbox: [{ destination: 'log' }] },
+    lag: {
+      staging: { waiting: 0 },
+      outbox: [{ destination: 'log' }, { destination: 'ledger' }, { destination: 'requests' }],
+    },
   });
   expectProblem(await get('/api/v1/stats/overview'), 404, 'not_found');
 });

@@ -83,6 +83,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
         status: 'received',
         reversedAmount: '0.00',
         createdAt: expect.stringMatching(instant),
+        postings: [],
         history: [
           {
             type: 'received',

@@ -74,7 +74,7 @@ describe.each(expressions)('%s', (_, expr) => {
     for (const [, selector = ''] of expr.matchAll(/recoup_container_detail\{([^}]*)\}/g)) {
       const [, process = ''] = /process="([a-z]+)"/.exec(selector) ?? [];
       const [, name = ''] = /\bname="([a-z_]+)"/.exec(selector) ?? [];
-      expect(['publisher', 'drain', 'ingest', 'edge', 'projector']).toContain(process);
+      expect(['publisher', 'drain', 'ingest', 'edge', 'projector', 'posting']).toContain(process);
       if (processes.includes(process)) expect(sourcesOf(process)).toMatch(new RegExp(`\\b${name}\\b`));
     }
   });

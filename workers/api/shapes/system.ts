@@ -49,6 +49,7 @@ export const health = z.object({
     ingest: orOff,
     drain: orOff,
     projector: orOff,
+    posting: orOff,
   }),
 });
 

@@ -192,6 +192,7 @@ describe.each(oneRuntime)('on %s', (runtime) => {
           },
         ],
         others: [],
+        postings: [],
       });
       expect(Math.abs(Date.parse(answer.body.createdAt) - Date.now())).toBeLessThan(60_000);
     });

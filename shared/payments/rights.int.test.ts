@@ -177,8 +177,9 @@ describe('the API role', () => {
     ]);
     const onTables = Object.entries(rights).filter(([object]) => !functions.includes(object));
     expect(Object.fromEntries(onTables)).toMatchObject({ 'payment_service.payments': ['SELECT'] });
-    // It adds to the audit trail, asks for runs of jobs and keeps views; no other table is its to write.
+    // It adds to the audit trail, asks for runs of jobs, keeps views and limits; no other table is its to write.
     expect(onTables.filter(([, held]) => held.join() !== 'SELECT')).toEqual([
+      ['approvals.limits', ['DELETE', 'INSERT', 'SELECT', 'UPDATE']],
       ['audit.entries', ['INSERT', 'SELECT']],
       ['operations.job_runs', ['INSERT', 'SELECT']],
       ['views.views', ['DELETE', 'INSERT', 'SELECT', 'UPDATE']],

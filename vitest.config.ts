@@ -13,8 +13,6 @@ const exclude = ['**/node_modules/**', '**/.recoup/**', '**/.wrangler/**', '**/d
 export default defineConfig({
   test: {
     maxWorkers: 2,
-    // Files that run after each other share what they import: whatever fakes something global gives it back.
-    isolate: false,
     reporters: ['default', './test/closing-line.ts'],
     // kafkajs on Node 24: known and harmless.
     execArgv: ['--disable-warning=TimeoutNegativeWarning'],
@@ -26,6 +24,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // Files that run after each other share what they import: whatever fakes something global gives it back.
+          isolate: false,
           include: ['**/*.test.ts'],
           exclude: [...exclude, ...integration],
         },

@@ -350,6 +350,10 @@ export function normalised(examples: Examples): Examples {
       .replace(/^\d{6}$/, '492039')
       // Where a page ends, by its time.
       .replace(/^MjAy[\w+/]{20,}=*$/, 'MjAyNi0xMS0yNFQwOTowMDowMC4wMDBafA==')
+      .replace(
+        /^WyJuZXdlc3Qi[\w-]{40,}$/,
+        'WyJuZXdlc3QiLCIxbWUzM2dpIiwiMjAyNi0xMS0yNFQwOTowMDowMC4wMDBaIiwiN2Y5YzJiYTQiXQ',
+      )
       .replace(/key:[0-9a-z]{12}/g, 'key:8aiaut4sy0oq')
       .replace(/person-\d+/g, 'ruth')
       .replace(/Person \d+/g, 'Ruth Okafor')

@@ -339,7 +339,11 @@ describe.each(oneRuntime)('on %s', (runtime) => {
       expect(held.body).toEqual({
         data: [
           {
-            ...{ name: 'agent', description: 'Talks to customers; waives fees, or asks for it', source: 'assigned' },
+            ...{
+              name: 'agent',
+              description: 'Talks to customers; waives fees, or asks for it',
+              source: 'assigned',
+            },
             permissions: expect.objectContaining({ 'notes:write': 'own' }),
           },
           expect.objectContaining({ name: 'operations' }),

@@ -69,7 +69,7 @@ test('it folds what comes, buries what it cannot read, tells of both, and signs 
   await eventually(async () => {
     const { events, containers } = await judged();
     return [containers.projector, events.waiting, events.streams?.length, events.deadLetters];
-  }).toEqual(['ok', 0, 4, 1]);
+  }).toEqual(['ok', 0, 5, 1]);
   const detail = async () =>
     (await owner.query<{ detail: object }>('select detail from operations.heartbeats'))[0]?.detail;
   await eventually(detail).toMatchObject({

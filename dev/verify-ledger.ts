@@ -1,12 +1,14 @@
 // `npm run verify:ledger`: works the chain of the ledger's seals out anew and says where it first breaks, and holds
 // positions, instalments and balances to the transfers; prints the chain's head, to be kept elsewhere and given to a later
-// run with --expect. In the database that LEDGER_DATABASE_URL names. Exits 1 when the ledger is not whole.
+// run with --expect. In the database that LEDGER_DATABASE_URL names, else in the one that `npm start` runs here. Exits 1
+// when the ledger is not whole.
 
 import { parseArgs } from 'node:util';
 import { openPool } from '../containers/database.ts';
 import { type Head, parseHead, written } from '../shared/audit/chain.ts';
 import { type Broken, inconsistencies, verifyLedger } from '../shared/ledger/verify.ts';
 import { say } from './progress.ts';
+import { readRunning } from './running.ts';
 import { loadEnvFile } from './stack/settings.ts';
 
 const usage = `Usage: npm run verify:ledger
@@ -47,8 +49,8 @@ function told(broken: Broken): string {
 async function run(): Promise<void> {
   const { expected } = readArguments();
   loadEnvFile();
-  const url = process.env.LEDGER_DATABASE_URL;
-  if (!url) throw new Error(`LEDGER_DATABASE_URL is not set\n\n${usage}`);
+  const url = process.env.LEDGER_DATABASE_URL || readRunning().ledgerDatabaseUrl;
+  if (!url) throw new Error('no ledger of ours runs here: set LEDGER_DATABASE_URL');
   const db = openPool({ url, min: 0, max: 1, applicationName: 'recoup-verify-ledger', timeoutMs });
   try {
     let saidAt = performance.now();

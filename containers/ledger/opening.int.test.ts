@@ -59,7 +59,16 @@ const logged: string[] = [];
 const log = createLog('info', {}, (line) => logged.push(line));
 
 const reader = (consumer = 'one', submit = ledger.submit) =>
-  opening({ url: redisUrl, streams, consumer, business, submit, setSchedule: ledger.setSchedule, log });
+  opening({
+    url: redisUrl,
+    streams,
+    consumer,
+    business,
+    submit,
+    setSchedule: ledger.setSchedule,
+    db,
+    log,
+  });
 const detail = async ({ part }: ReturnType<typeof opening>) => (await part.heartbeat(running)).detail;
 
 const send = (type: string, payload: object, stream = streams[0]!) =>
@@ -107,6 +116,36 @@ test('a loan is opened as paid out on its day, with interest by schedule, whiche
   const planned = await readSchedule(db, { loanId: one }, '2026-03-02');
   expect(planned?.instalments.map(({ amount }) => amount)).toEqual([60_000n, 50_000n]);
   expect(await detail(reading)).toMatchObject({ loans_opened_total: 2, schedules_set_total: 1 });
+  await reading.close();
+});
+
+test.each([
+  ['after it was opened', ['account.created.v1', 'account.status_changed.v1']],
+  ['before it was opened', ['account.status_changed.v1', 'account.created.v1']],
+])('a loan that events call active %s is paid out by its terms, once', async (_, types) => {
+  const loan = newId();
+  const pending = account(loan, { status: 'PENDING_DISBURSEMENT' });
+  const active = { account_id: loan, new_status: 'AccountStatus.ACTIVE' };
+  const reading = reader();
+  for (const type of [...types, 'account.status_changed.v1']) {
+    await send(type, type === 'account.created.v1' ? pending : active);
+    while ((await reading.part.step()) > 0);
+  }
+  await send('account.updated.v1', { account_id: loan, status: 'SUSPENDED' });
+  while ((await reading.part.step()) > 0);
+  expect(await balance(loan)).toMatchObject({ principal: 100_000n, fees: 5_000n, interest: 5_000n });
+  expect(await detail(reading)).toMatchObject({ loans_disbursed_total: 1, openings_refused_total: 0 });
+  await reading.close();
+});
+
+test('a loan that was closed before it was paid out owes nothing', async () => {
+  const loan = newId();
+  await send('account.created.v1', account(loan, { status: 'PENDING_DISBURSEMENT' }));
+  await send('account.closed.v1', { account_id: loan, closure_reason: 'ADMIN_CLOSED' });
+  await send('account.status_changed.v1', { account_id: loan, new_status: 'CLOSED' });
+  const reading = reader();
+  while ((await reading.part.step()) > 0);
+  expect(await balance(loan)).toMatchObject({ principal: 0n, fees: 0n });
   await reading.close();
 });
 

@@ -1,10 +1,12 @@
-// Opens loans and sets schedules as servicing events tell, from the streams that the projector reads, through a consumer
-// group of its own: what was read and not done is read again, and doing it again changes nothing. A schedule may come
-// before its loan. What is no such event, cannot be read or is refused is passed by and counted.
+// Opens loans, disburses them and sets schedules as servicing events tell, from the streams that the projector reads,
+// through a consumer group of its own: what was read and not done is read again, and doing it again changes nothing. A
+// schedule, and that a loan was paid out, may come before the loan. What is no such event, cannot be read or is refused
+// is passed by and counted.
 
 import { calendarDate } from '../../shared/calendar-date.ts';
-import { DatabaseFault } from '../../shared/database.ts';
+import { type Database, DatabaseFault } from '../../shared/database.ts';
 import type { Command, LedgerRefusal } from '../../shared/ledger/command.ts';
+import { payoutOf, tellPayout } from '../../shared/ledger/payouts.ts';
 import type { Answer } from '../../shared/ledger/posting.ts';
 import type { SchedulePlan } from '../../shared/ledger/set-schedule.ts';
 import { errorFields, type Log } from '../../shared/log.ts';
@@ -25,6 +27,7 @@ const callTimeoutMs = 10_000;
 const claimEveryMs = 10_000;
 
 export interface OpeningOptions {
+  db: Database;
   url: string;
   streams: readonly string[];
   consumer: string;
@@ -34,11 +37,16 @@ export interface OpeningOptions {
   log: Log;
 }
 
-type Deed = { open: Command } | { schedule: SchedulePlan };
+interface Payout {
+  loanId: string;
+  effectiveOn: string;
+}
+type Opening = Extract<Command, { kind: 'open' }>;
+type Deed = { open: Opening } | { schedule: SchedulePlan } | { payout: Payout };
 
-export function opening({ streams, business, submit, setSchedule, log, ...options }: OpeningOptions) {
+export function opening({ streams, business, submit, setSchedule, db, log, ...options }: OpeningOptions) {
   const redis = openRedisGroup({ url: options.url, streams, group, consumer: options.consumer });
-  const totals = { opened: 0, scheduled: 0, passed: 0, refused: 0 };
+  const totals = { opened: 0, scheduled: 0, disbursed: 0, passed: 0, refused: 0 };
   const claimFrom = new Map<string, string>();
   /** What this reader has not done is read once more at the beginning and after a fault. */
   let readsOwn = true;
@@ -72,13 +80,34 @@ export function opening({ streams, business, submit, setSchedule, log, ...option
     return flat(await redis.read('>', batchSize, blockMs));
   };
 
+  const count = (what: keyof typeof totals, loanId: string, done: Result<unknown, LedgerRefusal>): void => {
+    totals[done.ok ? what : 'refused'] += 1;
+    if (!done.ok) log.warn('opening_refused', { account_id: loanId, code: done.refusal.code });
+  };
+
+  /** What several events say happens once: by its key, and because a loan is disbursed once. */
+  const disburse = async ({ loanId, effectiveOn }: Payout): Promise<void> => {
+    const done = await submit({
+      kind: 'disbursement',
+      loanId,
+      key: `disburse:${loanId}`,
+      actor,
+      effectiveOn,
+    });
+    if (done.ok || !disbursedAlready.has(done.refusal.code)) count('disbursed', loanId, done);
+  };
+
   const does = async (deed: Deed): Promise<void> => {
-    const done = 'open' in deed ? await submit(deed.open) : await setSchedule(deed.schedule);
-    if (done.ok) totals['open' in deed ? 'opened' : 'scheduled'] += 1;
-    else {
-      totals.refused += 1;
-      const loan = 'open' in deed ? deed.open.loanId : deed.schedule.loanId;
-      log.warn('opening_refused', { account_id: loan, code: done.refusal.code });
+    if ('schedule' in deed) count('scheduled', deed.schedule.loanId, await setSchedule(deed.schedule));
+    else if ('payout' in deed) {
+      // Told first: whoever opens the loan meanwhile finds it.
+      if (await tellPayout(db, deed.payout.loanId, deed.payout.effectiveOn)) await disburse(deed.payout);
+      else totals.passed += 1;
+    } else {
+      const { open } = deed;
+      count('opened', open.loanId, await submit(open));
+      const effectiveOn = open.disbursed ? undefined : await payoutOf(db, open.loanId);
+      if (effectiveOn !== undefined) await disburse({ loanId: open.loanId, effectiveOn });
     }
   };
 
@@ -117,6 +146,7 @@ export function opening({ streams, business, submit, setSchedule, log, ...option
         opening_condition: condition,
         loans_opened_total: totals.opened,
         schedules_set_total: totals.scheduled,
+        loans_disbursed_total: totals.disbursed,
         events_passed_by_total: totals.passed,
         openings_refused_total: totals.refused,
       },
@@ -125,20 +155,30 @@ export function opening({ streams, business, submit, setSchedule, log, ...option
   return { part, close: () => redis.leave() };
 }
 
-/** Undefined for what opens no loan and sets no schedule. */
+const disbursedAlready: ReadonlySet<string> = new Set(['already_disbursed', 'key_reused']);
+const types = /^account\.(created|updated|status_changed|schedule\.(created|updated))\.v1$/;
+
+/** Undefined for what opens no loan, tells of no payout and sets no schedule. */
 export function deedOf([entryId, raw]: RawEntry, business: Business): Deed | undefined {
   if (raw === null) return undefined;
   const fields: Fields = Object.fromEntries(
     raw.flatMap((name, i) => (i % 2 === 0 ? [[name, raw[i + 1] as string]] : [])),
   );
   const envelope = readEnvelope(fields, business.timeZone);
-  if (!envelope.ok || !/^account\.(created|schedule\.(created|updated))\.v1$/.test(envelope.value.type))
-    return undefined;
+  if (!envelope.ok || !types.test(envelope.value.type)) return undefined;
   const read = readEvent(envelope.value, business);
   const [claim] = read.ok ? read.value.claims : [];
   if (!claim) return undefined;
   const at = envelope.value.time ? new Date(envelope.value.time) : new Date(Number.parseInt(entryId, 10));
-  return claim.kind === 'account' ? openingOf(claim, at, business) : scheduleOf(claim, at);
+  if (claim.kind === 'schedule') return scheduleOf(claim, at);
+  return claim.creation ? openingOf(claim, at, business) : toldOf(claim, at, business);
+}
+
+/** A loan that is being repaid, on time or not, was paid out; one that was closed perhaps never was. */
+function toldOf({ id, values }: Claim, at: Date, { timeZone }: Business): Deed | undefined {
+  const status = values.statusChange ?? values.status;
+  if (status !== 'active' && status !== 'in_arrears') return undefined;
+  return { payout: { loanId: id, effectiveOn: calendarDate(at, timeZone) } };
 }
 
 /** `100.50 EUR` */

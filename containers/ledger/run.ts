@@ -41,6 +41,7 @@ export function run(env: Record<string, string | undefined>, signal: AbortSignal
       business,
       submit: ledger.submit,
       setSchedule: ledger.setSchedule,
+      db,
       log,
     });
     return {

@@ -29,10 +29,13 @@ export type Command = Asked &
     | { kind: 'open'; terms: Terms; disbursed: boolean }
     | {
         kind: 'disbursement';
-        amount: string;
-        bankReference: string;
-        method: string;
-        notes: string;
+        /** Undefined: that of the terms. */
+        amount?: string | undefined;
+        /** Undefined: today. */
+        effectiveOn?: string | undefined;
+        bankReference?: string | undefined;
+        method?: string | undefined;
+        notes?: string | undefined;
         attachment?: string | undefined;
       }
     | {

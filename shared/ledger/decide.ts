@@ -112,17 +112,20 @@ export function decide(
     return no('currency_mismatch', `the loan is in ${currency}`);
   switch (command.kind) {
     case 'disbursement': {
-      const amount = parseAmount(command.amount, currency);
-      if (!amount.ok) return amountRefused(amount.refusal);
+      const amount = command.amount === undefined ? undefined : parseAmount(command.amount, currency);
+      if (amount && !amount.ok) return amountRefused(amount.refusal);
+      const effect = effectOf(command.effectiveOn, loan, rules);
+      if (!effect.ok) return effect;
       if (position.disbursed > 0n) return no('already_disbursed', 'the loan has been disbursed');
-      if (amount.value.amountMinor !== loan.principal)
+      if (amount && amount.value.amountMinor !== loan.principal)
         return no('amount_differs_from_terms', 'the loan was agreed with another amount');
       const { method, notes, bankReference, attachment } = command;
       const said = {
         reference: filled(bankReference),
         facts: { method: filled(method), notes: filled(notes), attachment: filled(attachment) },
+        warning: effect.value.warning,
       };
-      return ok(disbursement(loan, rules.today, said));
+      return ok(disbursement(loan, effect.value.on, said));
     }
     case 'repayment': {
       const amount = parseAmount(command.amount, currency);

@@ -85,10 +85,12 @@ export class SimpleLoan {
     switch (command.kind) {
       case 'open':
         return command.disbursed ? this.payOut() : { ...nothing(), kind: 'disbursement', moves: [] };
-      case 'disbursement':
-        return this.isPaidOut || !isAmount(command.amount) || cents(command.amount) !== this.terms.principal
-          ? undefined
-          : this.payOut();
+      case 'disbursement': {
+        const { amount } = command;
+        const isAsAgreed =
+          amount === undefined || (isAmount(amount) && cents(amount) === this.terms.principal);
+        return this.isPaidOut || !isAsAgreed ? undefined : this.payOut();
+      }
       case 'repayment':
         return this.repay(command);
       case 'late_fee':

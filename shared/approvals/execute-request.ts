@@ -31,8 +31,8 @@ const keyOf = (requestId: string) => `request:${requestId}`;
 
 /**
  * `payload` is that of an outbox message of topic `ledger.requests`. Answers what the ledger says of it, and whether that was
- * written down now. Throws what the
- * ledger throws, then to be repeated; DatabaseFault; and for a payload that `approvals.decide` has not written.
+ * written down now. Throws what the ledger throws, then to be repeated; DatabaseFault; and for a payload that
+ * `approvals.decide` has not written.
  */
 export async function executeRequest(
   db: Database,

@@ -6,17 +6,31 @@ import { Counts, exposition, series } from '../../shared/metrics.ts';
 export const gatewayMetrics = {
   recoup_ledger_gateway_calls_total: {
     type: 'counter',
+    labels: ['method', 'outcome'],
     help: 'Calls by method and outcome: ok, or the code of the problem.',
   },
-  recoup_ledger_gateway_call_seconds: { type: 'histogram', help: 'How long calls took, by method.' },
+  recoup_ledger_gateway_call_seconds: {
+    type: 'histogram',
+    labels: ['method'],
+    help: 'How long calls took, by method.',
+  },
   recoup_ledger_gateway_repeats_total: {
     type: 'counter',
+    labels: [],
     help: 'Attempts that were not the first of their call.',
   },
-  recoup_ledger_gateway_calls: { type: 'gauge', help: 'Calls under way.' },
-  recoup_ledger_gateway_streams: { type: 'gauge', help: 'Streams that are open.' },
-  recoup_ledger_gateway_breaker: { type: 'gauge', help: '1 for the state in which the circuit breaker is.' },
-  recoup_ledger_gateway_ledger_up: { type: 'gauge', help: '1 when the ledger has last said that it serves.' },
+  recoup_ledger_gateway_calls: { type: 'gauge', labels: [], help: 'Calls under way.' },
+  recoup_ledger_gateway_streams: { type: 'gauge', labels: [], help: 'Streams that are open.' },
+  recoup_ledger_gateway_breaker: {
+    type: 'gauge',
+    labels: ['state'],
+    help: '1 for the state in which the circuit breaker is.',
+  },
+  recoup_ledger_gateway_ledger_up: {
+    type: 'gauge',
+    labels: [],
+    help: '1 when the ledger has last said that it serves.',
+  },
 } as const;
 
 export interface GatewayState {

@@ -269,6 +269,7 @@ describe('dead letters', () => {
 
 // Of each table and kind of change that needs no entry, why.
 const withoutEntry: Record<string, string> = {
+  'approvals.done_alone INSERT': 'a count; what was done is a transfer of the ledger, with who did it',
   'operations.idempotency_keys INSERT':
     'what a request has done under its key is noted with what it has done',
   'operations.idempotency_keys UPDATE': 'as above',

@@ -1,6 +1,8 @@
 // The close of a day on a real database: exact accruals with their remainders, lateness, and that it can be killed,
 // repeated and doubled.
 
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openPool, type Pool } from '../../containers/database.ts';
 import { createTestLedger, type TestDatabase } from '../../test/database.ts';
@@ -176,3 +178,37 @@ test('a close that is killed goes on where it was, two at once share it, and rep
   expect(await kept()).toEqual(before);
   expect((await readRecord(db, 'M5'))?.position.closedOn).toBe(day);
 });
+
+test('the command, killed halfway, leaves whole steps; the rest is closed by the next, each loan once', async () => {
+  const day = '2026-11-23';
+  const ids = Array.from({ length: 5_050 }, (_, n) => `K${String(n).padStart(4, '0')}`);
+  const loan = { kind: 'open', terms: { ...terms, interestRateBps: 1_000 }, disbursed: true };
+  for (let n = 0; n < ids.length; n += 500)
+    await post(...ids.slice(n, n + 500).map((loanId) => ({ ...loan, loanId })));
+  let kill = () => {};
+  await db
+    .transaction(async (tx) => {
+      // The second step waits for it.
+      await tx.query(`select from ledger.positions where loan_id = 'K5040' for update`);
+      const command = spawn(process.execPath, ['dev/close-day.ts', '--date', day], {
+        env: { ...process.env, LEDGER_DATABASE_URL: database.urlFor('recoup_ledger') },
+        stdio: 'ignore',
+      });
+      kill = () => command.kill('SIGKILL');
+      const exited = once(command, 'exit');
+      const waits = () =>
+        db.query(
+          `select from pg_stat_activity where application_name = 'recoup-close-day' and wait_event_type = 'Lock'`,
+        );
+      await expect.poll(waits, { timeout: 30_000 }).toHaveLength(1);
+      kill();
+      expect(await exited).toEqual([null, 'SIGKILL']);
+    })
+    .finally(kill);
+  expect(await db.query('select reached from ledger.closes where day = $1', [day])).toEqual([
+    { reached: 'K4999' },
+  ]);
+  expect((await close(day)).accruals).toBe(50);
+  const accrued = `select loan_id from ledger.transfers where kind = 'accrual' and loan_id like 'K%' order by loan_id`;
+  expect(await db.query(accrued)).toEqual(ids.map((loan_id) => ({ loan_id })));
+}, 120_000);

@@ -58,6 +58,12 @@ test.each([
   ['credit_assessment_serviceability_result', {}, 'Credit assessment serviceability result'],
   ['writeoff.requested.v1', { amount: '10', requested_by: 'joe' }, 'Write-off of 10.00 EUR requested by joe'],
   [
+    'approval.requested.v1',
+    { kind: 'fee_waiver', amount: '10', requested_by: 'joe' },
+    'Fee waiver of 10.00 EUR requested by joe',
+  ],
+  ['approval.executed.v1', { kind: 'write_off', amount: '10' }, 'Write-off of 10.00 EUR executed'],
+  [
     'notification.delivery_failed.v1',
     { template: 'reminder', channel: 'SMS' },
     'Notification reminder not delivered by sms',

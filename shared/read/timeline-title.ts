@@ -68,13 +68,20 @@ const always =
   (title: string): Telling['title'] =>
   () => [title];
 
-const writeoff = (decision: string, by: string): Telling => ({
+/** `fee_waiver`: Fee waiver. Events of write-offs name no kind. */
+const approvalOf = (kind: string | undefined): string => {
+  if (kind === undefined || kind === 'write_off') return 'Write-off';
+  const name = words(kind) ?? '';
+  return name.charAt(0).toUpperCase() + name.slice(1);
+};
+
+const approval = (step: string, by?: string): Telling => ({
   kind: 'approval',
   title: (p, place) => [
-    'Write-off',
+    approvalOf(said(p, 'kind')),
     before('of', amount(p, place, 'amount')),
-    decision,
-    before('by', said(p, by)),
+    step,
+    by && before('by', said(p, by)),
   ],
 });
 
@@ -210,10 +217,17 @@ const tellings: Readonly<Record<string, Telling>> = {
     ],
   },
 
-  'writeoff.requested.v1': writeoff('requested', 'requested_by'),
-  'writeoff.approved.v1': writeoff('approved', 'approved_by'),
-  'writeoff.rejected.v1': writeoff('rejected', 'rejected_by'),
-  'writeoff.cancelled.v1': writeoff('cancelled', 'cancelled_by'),
+  'writeoff.requested.v1': approval('requested', 'requested_by'),
+  'writeoff.approved.v1': approval('approved', 'approved_by'),
+  'writeoff.rejected.v1': approval('rejected', 'rejected_by'),
+  'writeoff.cancelled.v1': approval('cancelled', 'cancelled_by'),
+  'approval.requested.v1': approval('requested', 'requested_by'),
+  'approval.approved.v1': approval('approved', 'approved_by'),
+  'approval.rejected.v1': approval('rejected', 'rejected_by'),
+  'approval.cancelled.v1': approval('cancelled', 'cancelled_by'),
+  'approval.expired.v1': approval('decided by nobody in time'),
+  'approval.executed.v1': approval('executed'),
+  'approval.failed.v1': approval('refused by the ledger'),
   'notification.sent.v1': {
     kind: 'notification',
     title: (p) => [

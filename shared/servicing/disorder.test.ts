@@ -318,6 +318,38 @@ describe('an approval', () => {
     });
   });
 
+  test('of another kind has its kind, and what became of it counts whenever it is told', () => {
+    const step = (name: string, n: number, more: object = {}) =>
+      event(
+        `approval.${name}.v1`,
+        { request_id: 'W1', kind: 'fee_waiver', account_id: 'A1', amount: '10.00', currency: 'EUR', ...more },
+        { at: on(n) },
+      );
+    const asked = step('requested', 1, { requested_by: 'joe' });
+    const approved = step('approved', 2, { approved_by: 'mary' });
+    expect(row('approval:W1', asked)).toMatchObject({
+      kind: 'fee_waiver',
+      status: 'requested',
+      amount: '10.00',
+    });
+    expect(row('approval:W1', step('failed', 3), approved, asked)).toMatchObject({
+      status: 'failed',
+      decided_by: 'mary',
+      requested_by: 'joe',
+    });
+    expect(row('approval:W1', asked, step('expired', 4))).toMatchObject({
+      status: 'expired',
+      decided_by: null,
+      decided_at: microseconds(4),
+    });
+  });
+
+  test('of a write-off is of one kind, whichever event tells of it', () => {
+    const executed = event('approval.executed.v1', { request_id: 'W1', kind: 'write_off' }, { at: on(3) });
+    expect(row('approval:W1', requested, executed)).toMatchObject({ kind: 'writeoff', status: 'executed' });
+    expect(row('approval:W1', executed, requested)).toMatchObject({ kind: 'writeoff', status: 'executed' });
+  });
+
   test('has the decider and the note of the last decision alone', () => {
     expect(
       row(

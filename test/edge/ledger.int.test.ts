@@ -262,6 +262,19 @@ describe.each(oneRuntime)('on %s', (runtime) => {
     );
   });
 
+  test('an amount in parts is not below the limit, neither one after another nor at once', async () => {
+    await setLimit('write_off', '50.00');
+    const part = (amount: string) => command('write-off', { amount, reason: 'in parts' });
+    expect((await part('30.00')).status).toBe(201);
+    expect((await part('20.01')).status).toBe(202);
+    const some = await Promise.all(Array.from({ length: 8 }, () => part('5.00')));
+    expect(some.filter(({ status }) => status === 201)).toHaveLength(4);
+    expect(some.filter(({ status }) => status === 202)).toHaveLength(4);
+    await world.db.query(`update approvals.done_alone set done_at = done_at - interval '1 day'`);
+    expect((await part('50.00')).status).toBe(201);
+    await setLimit('write_off', '0.00');
+  });
+
   test('writing off all that is owed is exactly that, also when sent again', async () => {
     await setLimit('write_off', '500.00');
     const key = crypto.randomUUID();

@@ -5,9 +5,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
+import { gatewayMetrics } from '../../containers/ledger-gateway/metrics.ts';
 import { roles } from '../../drizzle/migrate.ts';
-import { about, heartbeatMetrics } from '../../workers/api/metrics.ts';
+import { about as frontDoor, heartbeatMetrics } from '../../workers/api/metrics.ts';
 import { files, namesIn, read, root } from './repository.ts';
+
+const about = { ...frontDoor, ...gatewayMetrics };
 
 interface Rule {
   alert: string;
@@ -170,7 +173,7 @@ describe('the dashboard', () => {
   });
 });
 
-test('Prometheus is told to scrape the front door with a key, and to leave labels as they are', () => {
+test('Prometheus is told to scrape the front door and the gateway with a key each, and to leave labels as they are', () => {
   const { rule_files, scrape_configs } = parse(read('ops/prometheus.yml'));
   for (const file of rule_files) expect(existsSync(join(root, 'ops', file))).toBe(true);
   expect(scrape_configs).toMatchObject([
@@ -178,6 +181,11 @@ test('Prometheus is told to scrape the front door with a key, and to leave label
       job_name: 'recoup',
       metrics_path: '/metrics',
       honor_labels: true,
+      authorization: { type: 'Bearer', credentials_file: expect.any(String) },
+    },
+    {
+      job_name: 'recoup-ledger-gateway',
+      metrics_path: '/metrics',
       authorization: { type: 'Bearer', credentials_file: expect.any(String) },
     },
   ]);

@@ -1,4 +1,4 @@
-// Events about what the servicer does: approvals of write-offs, notices and statements that went out, collection cases.
+// Events about what the servicer does: approvals, notices and statements that went out, collection cases.
 
 import * as z from 'zod/mini';
 import { type Claim, type EventType, eventType } from '../event-type.ts';
@@ -18,8 +18,9 @@ import {
   toMicroseconds,
 } from '../reading.ts';
 
-const writeoff = z.object({
+const approval = z.object({
   request_id: id,
+  kind: text,
   account_id: optionalId,
   loan_account_id: optionalId,
   customer_id: optionalId,
@@ -35,30 +36,66 @@ const writeoff = z.object({
   rejected_at: time,
   cancelled_by: text,
   cancelled_at: time,
+  expired_at: time,
+  settled_at: time,
+  transaction_id: text,
+  failure: text,
 });
-const writeoffFacts = Object.keys(writeoff.shape).filter((name) => name !== 'reason' && name !== 'comment');
+const approvalFacts = Object.keys(approval.shape).filter((name) => name !== 'reason' && name !== 'comment');
+
+/** As the events of write-offs, which name no kind, have it. */
+const writeoff = 'writeoff';
+const whatFor = (p: z.output<typeof approval>) => ({
+  kind: p.kind === undefined || p.kind === 'write_off' ? writeoff : p.kind,
+  accountId: firstOf(p.account_id, p.loan_account_id),
+  customerId: p.customer_id,
+});
+
+const requested = eventType({
+  schema: approval,
+  facts: approvalFacts,
+  claims: (p, { business, time }) => [
+    {
+      kind: 'approval',
+      id: p.request_id,
+      creation: true,
+      values: {
+        ...whatFor(p),
+        amount: money(p.amount, 'amount', p, business),
+        reason: p.reason,
+        requestedBy: p.requested_by,
+        requestedAt: firstOf(instant(p.requested_at, 'requested_at', business), time && toMicroseconds(time)),
+      },
+    },
+  ],
+});
 
 /** Of several decisions the latest one counts, as a whole: what it does not say is not taken from another one. */
-const decided = (decision: 'approved' | 'rejected' | 'cancelled') =>
+const decided = (decision: 'approved' | 'rejected' | 'cancelled' | 'expired') =>
   eventType({
-    schema: writeoff,
-    facts: writeoffFacts,
+    schema: approval,
+    facts: approvalFacts,
     claims: (p, { business, time }) => [
       {
         kind: 'approval',
         id: p.request_id,
         values: {
-          kind: 'writeoff',
-          accountId: firstOf(p.account_id, p.loan_account_id),
-          customerId: p.customer_id,
+          ...whatFor(p),
           decision,
-          decidedBy: p[`${decision}_by`] ?? null,
+          decidedBy: (decision === 'expired' ? undefined : p[`${decision}_by`]) ?? null,
           decidedAt:
             instant(p[`${decision}_at`], `${decision}_at`, business) ?? (time ? toMicroseconds(time) : null),
           decisionNote: firstOf(p.comment, p.reason) ?? null,
         },
       },
     ],
+  });
+
+const settled = (outcome: 'executed' | 'failed') =>
+  eventType({
+    schema: approval,
+    facts: approvalFacts,
+    claims: (p) => [{ kind: 'approval', id: p.request_id, values: { ...whatFor(p), outcome } }],
   });
 
 const notification = z.object({
@@ -117,32 +154,17 @@ const caseEvent = (values: (p: z.output<typeof collectionCase>, at: string | und
   });
 
 export const operationEvents: Record<string, EventType> = {
-  'writeoff.requested.v1': eventType({
-    schema: writeoff,
-    facts: writeoffFacts,
-    claims: (p, { business, time }) => [
-      {
-        kind: 'approval',
-        id: p.request_id,
-        creation: true,
-        values: {
-          kind: 'writeoff',
-          accountId: firstOf(p.account_id, p.loan_account_id),
-          customerId: p.customer_id,
-          amount: money(p.amount, 'amount', p, business),
-          reason: p.reason,
-          requestedBy: p.requested_by,
-          requestedAt: firstOf(
-            instant(p.requested_at, 'requested_at', business),
-            time && toMicroseconds(time),
-          ),
-        },
-      },
-    ],
-  }),
+  'writeoff.requested.v1': requested,
   'writeoff.approved.v1': decided('approved'),
   'writeoff.rejected.v1': decided('rejected'),
   'writeoff.cancelled.v1': decided('cancelled'),
+  'approval.requested.v1': requested,
+  'approval.approved.v1': decided('approved'),
+  'approval.rejected.v1': decided('rejected'),
+  'approval.cancelled.v1': decided('cancelled'),
+  'approval.expired.v1': decided('expired'),
+  'approval.executed.v1': settled('executed'),
+  'approval.failed.v1': settled('failed'),
 
   'notification.sent.v1': eventType({
     schema: notification,

@@ -113,6 +113,22 @@ const assessment: Sample = {
   aliases: { application_number: 'application_id' },
 };
 
+const requested: Sample = {
+  payload: {
+    request_id: 'W1',
+    account_id: 'A1',
+    customer_id: 'C1',
+    amount: 10.5,
+    reason: 'gone abroad',
+    requested_by: 'joe',
+    requested_at: '2026-03-01T10:00:00Z',
+  },
+  required: ['request_id'],
+  amounts: ['amount'],
+  personal: ['reason'],
+  aliases: { account_id: 'loan_account_id' },
+};
+
 const decided = (by: 'approved' | 'rejected' | 'cancelled'): Sample => ({
   payload: {
     request_id: 'W1',
@@ -125,6 +141,21 @@ const decided = (by: 'approved' | 'rejected' | 'cancelled'): Sample => ({
   required: ['request_id'],
   personal: ['comment'],
   aliases: { account_id: 'loan_account_id', comment: 'reason' },
+});
+
+const settled = (more: Record<string, string>): Sample => ({
+  payload: {
+    request_id: 'W1',
+    account_id: 'A1',
+    customer_id: 'C1',
+    settled_at: '2026-03-02T10:00:01Z',
+    ...more,
+  },
+  required: ['request_id'],
+});
+const ofKind = (sample: Sample): Sample => ({
+  ...sample,
+  payload: { ...sample.payload, kind: 'fee_waiver' },
 });
 
 const collectionCase: Sample = {
@@ -259,24 +290,21 @@ export const samples: Readonly<Record<string, Sample>> = {
     personal: ['content', 'topic'],
     aliases: { ...chatAliases, content: 'text' },
   },
-  'writeoff.requested.v1': {
-    payload: {
-      request_id: 'W1',
-      account_id: 'A1',
-      customer_id: 'C1',
-      amount: 10.5,
-      reason: 'gone abroad',
-      requested_by: 'joe',
-      requested_at: '2026-03-01T10:00:00Z',
-    },
-    required: ['request_id'],
-    amounts: ['amount'],
-    personal: ['reason'],
-    aliases: { account_id: 'loan_account_id' },
-  },
+  'writeoff.requested.v1': requested,
   'writeoff.approved.v1': decided('approved'),
   'writeoff.rejected.v1': decided('rejected'),
   'writeoff.cancelled.v1': decided('cancelled'),
+  'approval.requested.v1': ofKind(requested),
+  'approval.approved.v1': ofKind(decided('approved')),
+  'approval.rejected.v1': ofKind(decided('rejected')),
+  'approval.cancelled.v1': ofKind(decided('cancelled')),
+  'approval.expired.v1': ofKind({
+    payload: { request_id: 'W1', expired_at: '2026-03-02T10:00:00Z', comment: 'nobody decided about Ada' },
+    required: ['request_id'],
+    personal: ['comment'],
+  }),
+  'approval.executed.v1': ofKind(settled({ transaction_id: 'T1' })),
+  'approval.failed.v1': ofKind(settled({ failure: 'exceeds_fees' })),
   'notification.sent.v1': {
     payload: {
       notification_id: 'T1',

@@ -29,7 +29,7 @@ export const approval: Projection = {
       account_id: textIn(state, 'accountId'),
       customer_id: textIn(state, 'customerId'),
       // A request that comes after its decision does not open it again.
-      status: textIn(state, 'decision') ?? 'requested',
+      status: textIn(state, 'outcome') ?? textIn(state, 'decision') ?? 'requested',
       currency,
       amount: amountIn(state, 'amount', currency),
       reason: textIn(state, 'reason'),

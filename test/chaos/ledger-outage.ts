@@ -136,7 +136,9 @@ export async function runLedgerOutage({
     foundAfterMs,
     promised: promised.size,
     broken: [
-      ...wrong.map((one) => `${one}: ${times.get(one) ?? 0} times, ${promised.has(one) ? '' : 'not '}answered`),
+      ...wrong.map(
+        (one) => `${one}: ${times.get(one) ?? 0} times, ${promised.has(one) ? '' : 'not '}answered`,
+      ),
       ...(broken ? [JSON.stringify(broken)] : []),
     ],
   };

@@ -56,7 +56,8 @@ export async function lockAccruing(
     `with setting as materialized (select set_config('lock_timeout', $4, true) as lock_timeout)
      select count(*) from (
        select from setting, ledger.positions p join ledger.loans l on l.loan_id = p.loan_id
-       where p.loan_id > $1 and p.loan_id <= $2 and l.interest_rate_bps > 0 and l.opened_on <= $3 and lock_timeout <> ''
+       where p.loan_id > $1 and p.loan_id <= $2 and l.loan_id > $1 and l.loan_id <= $2
+         and l.interest_rate_bps > 0 and l.opened_on <= $3 and lock_timeout <> ''
        order by p.loan_id for update of p) as locked`,
     [after, upTo, day, String(lockTimeoutMs)],
   );
@@ -65,7 +66,7 @@ export async function lockAccruing(
 /**
  * A day's interest is principal at its end x rate / 3,650,000, in minor units; the base is the sum of principal x rate.
  * What is effective after the day does not count yet. Interest never falls below nothing: what would take it there
- * waits for later days.
+ * waits for later days. Each table is told the range of loans, here and below, so that no plan reads all of one.
  */
 const accrueStatement = `
   with due as (
@@ -78,8 +79,8 @@ const accrueStatement = `
     left join lateral (
       select sum(t.principal * (least(t.effective_on, $3::date + 1) - since.day - 1)) as principal_days
       from ledger.transfers t where t.loan_id = p.loan_id and t.effective_on > since.day + 1) as later on true
-    where p.loan_id > $1 and p.loan_id <= $2 and l.interest_rate_bps > 0 and l.opened_on <= $3
-      and coalesce(p.closed_on < $3, true)
+    where p.loan_id > $1 and p.loan_id <= $2 and l.loan_id > $1 and l.loan_id <= $2
+      and l.interest_rate_bps > 0 and l.opened_on <= $3 and coalesce(p.closed_on < $3, true)
   ), accrued as (
     select loan_id, version, base, greatest(floor(base / 3650000) / minor - accrued, -interest) as amount from due
   ), moved as (
@@ -121,7 +122,8 @@ const ageStatement = `
       (array_agg(i.number order by i.due_on, i.number))[1] as number
     from ledger.positions p
     join ledger.instalments i on i.loan_id = p.loan_id and i.schedule_id = p.schedule_id
-    where p.loan_id > $1 and p.loan_id <= $2 and i.due_on < $3 and i.paid < i.amount
+    where p.loan_id > $1 and p.loan_id <= $2 and i.loan_id > $1 and i.loan_id <= $2
+      and i.due_on < $3 and i.paid < i.amount
     group by p.loan_id
   ), found as (
     select p.loan_id, p.currency, p.version, p.principal + p.interest + p.fees as total,
@@ -138,7 +140,7 @@ const ageStatement = `
       a.loan_id is null as is_new, coalesce(a.version, -1) <> f.version as balance_changed,
       (coalesce(a.days_past_due, 0), coalesce(a.overdue_amount, 0), a.oldest_number)
         is distinct from (f.days, f.overdue, f.number) as age_changed
-    from found f left join ledger.agings a on a.loan_id = f.loan_id
+    from found f left join ledger.agings a on a.loan_id = f.loan_id and a.loan_id > $1 and a.loan_id <= $2
     where a.loan_id is null or a.closed_on <= $3
   ), saved as (
     insert into ledger.agings (loan_id, closed_on, version, days_past_due, bucket, previous_bucket, bucket_since, overdue_amount,

@@ -185,6 +185,8 @@ test('the command, killed halfway, leaves whole steps; the rest is closed by the
   const loan = { kind: 'open', terms: { ...terms, interestRateBps: 1_000 }, disbursed: true };
   for (let n = 0; n < ids.length; n += 500)
     await post(...ids.slice(n, n + 500).map((loanId) => ({ ...loan, loanId })));
+  const its = (state: string) =>
+    db.query(`select from pg_stat_activity where application_name = 'recoup-close-day' and ${state}`);
   let kill = () => {};
   await db
     .transaction(async (tx) => {
@@ -196,15 +198,13 @@ test('the command, killed halfway, leaves whole steps; the rest is closed by the
       });
       kill = () => command.kill('SIGKILL');
       const exited = once(command, 'exit');
-      const waits = () =>
-        db.query(
-          `select from pg_stat_activity where application_name = 'recoup-close-day' and wait_event_type = 'Lock'`,
-        );
-      await expect.poll(waits, { timeout: 30_000 }).toHaveLength(1);
+      await expect.poll(() => its(`wait_event_type = 'Lock'`), { timeout: 30_000 }).toHaveLength(1);
       kill();
       expect(await exited).toEqual([null, 'SIGKILL']);
     })
     .finally(kill);
+  // PostgreSQL finds out that it is gone when it has got the loan's lock.
+  await expect.poll(() => its('true'), { timeout: 30_000 }).toEqual([]);
   expect(await db.query('select reached from ledger.closes where day = $1', [day])).toEqual([
     { reached: 'K4999' },
   ]);

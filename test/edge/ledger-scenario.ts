@@ -74,7 +74,7 @@ export async function ledgerOf(call: Call, world: World): Promise<void> {
   await call(`POST ${app}/apply-fee`, keyed({ body: fee }));
   await call(
     `POST ${app}/waive-fee`,
-    keyed({ body: { loanAccountId, waiverAmount: 15, reason: 'goodwill' } }),
+    keyed({ body: { loanAccountId, waiverAmount: 5, reason: 'goodwill' } }),
   );
   await call(`GET ${app}/transactions`, { query: { loanAccountId, limit: '1' } });
   await call(`GET ${app}/balance`, { query: { loanAccountId } });

@@ -71,14 +71,16 @@ export async function unsealed(
 /** A transfer that is neither sealed nor waits for it, or a seal that is there twice. */
 export async function outsideSeals(db: Database): Promise<{ loanId: string; version: number } | undefined> {
   const [row] = await db.query<{ loanId: string; version: string }>(
-    `with known as (
-       select k.loan_id, k.version from ledger.seals s cross join unnest(s.loan_ids, s.versions) as k (loan_id, version)
+    // Counted and not joined: of lists in rows no planner knows how long they are.
+    `select loan_id as "loanId", version
+     from (
+       select loan_id, version, 1 as there, 0 as known from ledger.transfers
        union all
-       select k.loan_id, k.version from ledger.unsealed u cross join unnest(u.loan_ids, u.versions) as k (loan_id, version)
-     )
-     select t.loan_id as "loanId", t.version
-     from ledger.transfers t left join known k on k.loan_id = t.loan_id and k.version = t.version
-     group by t.loan_id, t.version having count(k.version) <> 1 limit 1`,
+       select k.loan_id, k.version, 0, 1 from ledger.seals s cross join unnest(s.loan_ids, s.versions) as k (loan_id, version)
+       union all
+       select k.loan_id, k.version, 0, 1 from ledger.unsealed u cross join unnest(u.loan_ids, u.versions) as k (loan_id, version)
+     ) as found
+     group by loan_id, version having sum(there) = 1 and sum(known) <> 1 limit 1`,
   );
   return row && { loanId: row.loanId, version: Number(row.version) };
 }

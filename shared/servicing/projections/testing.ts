@@ -78,6 +78,8 @@ const application = some(
 const chat = some({ conversation_id: oneOf('V1', 'V2') }, { customer_id, application_number, account_id });
 const with_ = (base: fc.Arbitrary<object>, more: Record<string, fc.Arbitrary<unknown>>) =>
   fc.tuple(base, some({}, more)).map(([a, b]) => ({ ...a, ...b }));
+const kind = oneOf('fee_waiver', 'write_off');
+const settled = some({ request_id: oneOf('W1', 'W2') }, { kind, account_id, comment: note });
 const decided = (by: string) =>
   some({ request_id: oneOf('W1', 'W2') }, { [`${by}_by`]: note, comment: note });
 const notice = some(
@@ -144,6 +146,16 @@ const payloads: Readonly<Record<string, fc.Arbitrary<object>>> = {
   'writeoff.approved.v1': decided('approved'),
   'writeoff.rejected.v1': decided('rejected'),
   'writeoff.cancelled.v1': decided('cancelled'),
+  'approval.requested.v1': some(
+    { request_id: oneOf('W1', 'W2') },
+    { kind, account_id, amount, reason: note, requested_by: note },
+  ),
+  'approval.approved.v1': decided('approved'),
+  'approval.rejected.v1': decided('rejected'),
+  'approval.cancelled.v1': decided('cancelled'),
+  'approval.expired.v1': settled,
+  'approval.executed.v1': settled,
+  'approval.failed.v1': settled,
   'notification.sent.v1': notice,
   'notification.delivery_failed.v1': notice,
   'statement.generated.v1': some(

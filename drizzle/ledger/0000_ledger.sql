@@ -181,6 +181,14 @@ create table ledger.instalments (
 ) with (fillfactor = 70);
 grant select, insert, update, delete on ledger.instalments to recoup_ledger;
 
+-- What events say of loans that were paid out; one may come before its loan.
+create table ledger.payouts (
+  loan_id text primary key check (loan_id <> ''),
+  effective_on date not null,
+  told_at timestamptz not null default now()
+);
+grant select, insert on ledger.payouts to recoup_ledger;
+
 -- Close of day ---------------------------------------------------------------------------------------------------
 -- As the last close found it; a row is written when something has changed.
 create table ledger.agings (

@@ -65,8 +65,8 @@ export async function lockAccruing(
 /**
  * A day's interest is principal at its end x rate / 3,650,000, in minor units; the base is the sum of principal x rate.
  * What is effective after the day does not count yet. Interest never falls below nothing: what would take it there
- * waits for later days. What belongs to a loan is looked up loan by loan, here and below: of a range of texts no planner knows
- * how many rows it has, and a plan for one row takes hours for a million.
+ * waits for later days. What belongs to a loan is looked up loan by loan, here and below: no planner knows how many loans a
+ * range of ids has, and where it expects one, a join compares each of them with every other.
  */
 const accrueStatement = `
   with due as (

@@ -62,6 +62,7 @@ test.each([
     { kind: 'fee_waiver', amount: '10', requested_by: 'joe' },
     'Fee waiver of 10.00 EUR requested by joe',
   ],
+  ['approval.expired.v1', { amount: '10' }, 'Request of 10.00 EUR decided by nobody in time'],
   ['approval.executed.v1', { kind: 'write_off', amount: '10' }, 'Write-off of 10.00 EUR executed'],
   [
     'notification.delivery_failed.v1',

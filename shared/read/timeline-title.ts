@@ -68,17 +68,18 @@ const always =
   (title: string): Telling['title'] =>
   () => [title];
 
-/** `fee_waiver`: Fee waiver. Events of write-offs name no kind. */
-const approvalOf = (kind: string | undefined): string => {
-  if (kind === undefined || kind === 'write_off') return 'Write-off';
+/** `fee_waiver`: Fee waiver. */
+function approvalOf(kind = 'request'): string {
+  if (kind === 'write_off') return 'Write-off';
   const name = words(kind) ?? '';
   return name.charAt(0).toUpperCase() + name.slice(1);
-};
+}
 
-const approval = (step: string, by?: string): Telling => ({
+/** `kind` where the type of event says it. */
+const approval = (step: string, by?: string, kind?: string): Telling => ({
   kind: 'approval',
   title: (p, place) => [
-    approvalOf(said(p, 'kind')),
+    approvalOf(kind ?? said(p, 'kind')),
     before('of', amount(p, place, 'amount')),
     step,
     by && before('by', said(p, by)),
@@ -217,10 +218,10 @@ const tellings: Readonly<Record<string, Telling>> = {
     ],
   },
 
-  'writeoff.requested.v1': approval('requested', 'requested_by'),
-  'writeoff.approved.v1': approval('approved', 'approved_by'),
-  'writeoff.rejected.v1': approval('rejected', 'rejected_by'),
-  'writeoff.cancelled.v1': approval('cancelled', 'cancelled_by'),
+  'writeoff.requested.v1': approval('requested', 'requested_by', 'write_off'),
+  'writeoff.approved.v1': approval('approved', 'approved_by', 'write_off'),
+  'writeoff.rejected.v1': approval('rejected', 'rejected_by', 'write_off'),
+  'writeoff.cancelled.v1': approval('cancelled', 'cancelled_by', 'write_off'),
   'approval.requested.v1': approval('requested', 'requested_by'),
   'approval.approved.v1': approval('approved', 'approved_by'),
   'approval.rejected.v1': approval('rejected', 'rejected_by'),

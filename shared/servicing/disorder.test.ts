@@ -348,6 +348,8 @@ describe('an approval', () => {
     const executed = event('approval.executed.v1', { request_id: 'W1', kind: 'write_off' }, { at: on(3) });
     expect(row('approval:W1', requested, executed)).toMatchObject({ kind: 'writeoff', status: 'executed' });
     expect(row('approval:W1', executed, requested)).toMatchObject({ kind: 'writeoff', status: 'executed' });
+    const unnamed = event('approval.executed.v1', { request_id: 'W1' }, { at: on(3) });
+    expect(row('approval:W1', unnamed)).toMatchObject({ kind: null, status: 'executed' });
   });
 
   test('has the decider and the note of the last decision alone', () => {

@@ -64,7 +64,10 @@ export async function runLedgerOutage({
   const port = await freePort();
   const env = { ...more.env, LEDGER_PORT: String(port), LEDGER_KEYS: key };
   let ledger = await startLedger(env);
-  ending.defer(() => void ledger.child.kill('SIGKILL'));
+  ending.defer(async () => {
+    ledger.child.kill('SIGKILL');
+    await ledger.exited;
+  });
   const client = openLedgerClient({
     address: `127.0.0.1:${port}`,
     services: ['accounting', 'loans'],

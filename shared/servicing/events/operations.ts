@@ -43,35 +43,39 @@ const approval = z.object({
 });
 const approvalFacts = Object.keys(approval.shape).filter((name) => name !== 'reason' && name !== 'comment');
 
-/** As the events of write-offs, which name no kind, have it. */
-const writeoff = 'writeoff';
-const whatFor = (p: z.output<typeof approval>) => ({
-  kind: p.kind === undefined || p.kind === 'write_off' ? writeoff : p.kind,
+/** Events of write-offs need name no kind; those of other approvals call the same `write_off`. */
+type Family = 'writeoff' | 'approval';
+const whatFor = (family: Family, p: z.output<typeof approval>) => ({
+  kind: family === 'writeoff' || p.kind === 'write_off' ? 'writeoff' : p.kind,
   accountId: firstOf(p.account_id, p.loan_account_id),
   customerId: p.customer_id,
 });
 
-const requested = eventType({
-  schema: approval,
-  facts: approvalFacts,
-  claims: (p, { business, time }) => [
-    {
-      kind: 'approval',
-      id: p.request_id,
-      creation: true,
-      values: {
-        ...whatFor(p),
-        amount: money(p.amount, 'amount', p, business),
-        reason: p.reason,
-        requestedBy: p.requested_by,
-        requestedAt: firstOf(instant(p.requested_at, 'requested_at', business), time && toMicroseconds(time)),
+const requested = (family: Family) =>
+  eventType({
+    schema: approval,
+    facts: approvalFacts,
+    claims: (p, { business, time }) => [
+      {
+        kind: 'approval',
+        id: p.request_id,
+        creation: true,
+        values: {
+          ...whatFor(family, p),
+          amount: money(p.amount, 'amount', p, business),
+          reason: p.reason,
+          requestedBy: p.requested_by,
+          requestedAt: firstOf(
+            instant(p.requested_at, 'requested_at', business),
+            time && toMicroseconds(time),
+          ),
+        },
       },
-    },
-  ],
-});
+    ],
+  });
 
 /** Of several decisions the latest one counts, as a whole: what it does not say is not taken from another one. */
-const decided = (decision: 'approved' | 'rejected' | 'cancelled' | 'expired') =>
+const decided = (family: Family, decision: 'approved' | 'rejected' | 'cancelled' | 'expired') =>
   eventType({
     schema: approval,
     facts: approvalFacts,
@@ -80,7 +84,7 @@ const decided = (decision: 'approved' | 'rejected' | 'cancelled' | 'expired') =>
         kind: 'approval',
         id: p.request_id,
         values: {
-          ...whatFor(p),
+          ...whatFor(family, p),
           decision,
           decidedBy: (decision === 'expired' ? undefined : p[`${decision}_by`]) ?? null,
           decidedAt:
@@ -95,7 +99,7 @@ const settled = (outcome: 'executed' | 'failed') =>
   eventType({
     schema: approval,
     facts: approvalFacts,
-    claims: (p) => [{ kind: 'approval', id: p.request_id, values: { ...whatFor(p), outcome } }],
+    claims: (p) => [{ kind: 'approval', id: p.request_id, values: { ...whatFor('approval', p), outcome } }],
   });
 
 const notification = z.object({
@@ -154,15 +158,15 @@ const caseEvent = (values: (p: z.output<typeof collectionCase>, at: string | und
   });
 
 export const operationEvents: Record<string, EventType> = {
-  'writeoff.requested.v1': requested,
-  'writeoff.approved.v1': decided('approved'),
-  'writeoff.rejected.v1': decided('rejected'),
-  'writeoff.cancelled.v1': decided('cancelled'),
-  'approval.requested.v1': requested,
-  'approval.approved.v1': decided('approved'),
-  'approval.rejected.v1': decided('rejected'),
-  'approval.cancelled.v1': decided('cancelled'),
-  'approval.expired.v1': decided('expired'),
+  'writeoff.requested.v1': requested('writeoff'),
+  'writeoff.approved.v1': decided('writeoff', 'approved'),
+  'writeoff.rejected.v1': decided('writeoff', 'rejected'),
+  'writeoff.cancelled.v1': decided('writeoff', 'cancelled'),
+  'approval.requested.v1': requested('approval'),
+  'approval.approved.v1': decided('approval', 'approved'),
+  'approval.rejected.v1': decided('approval', 'rejected'),
+  'approval.cancelled.v1': decided('approval', 'cancelled'),
+  'approval.expired.v1': decided('approval', 'expired'),
   'approval.executed.v1': settled('executed'),
   'approval.failed.v1': settled('failed'),
 

@@ -135,7 +135,7 @@ export async function runLedgerOutage({
   return {
     answers,
     states: [...states].toSorted(),
-    refusedWithinMs: refusedMs[Math.floor(refusedMs.length / 2)] ?? 0,
+    refusedWithinMs: refusedMs[Math.floor(refusedMs.length / 2)] ?? Number.POSITIVE_INFINITY,
     foundAfterMs,
     promised: promised.size,
     broken: [
